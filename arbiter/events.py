@@ -1,0 +1,113 @@
+"""What happens in the framework, as frozen dataclasses; logs, metrics and alerts are sinks.
+
+Applications publish events of their own through the same bus. A sink passes over what it does not know.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from arbiter.protocols import EventSink, Status
+
+__all__ = [
+    "BreakerChanged",
+    "CallRejected",
+    "EventBus",
+    "HealthChanged",
+    "PhaseEntered",
+    "SettingsApplied",
+    "SettingsRejected",
+    "StepFinished",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEntered:
+    """The host entered a phase of its life: starting, running, pre-drain, draining, stopping, stopped, failed."""
+
+    phase: str
+    previous: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """One provider was started or stopped; `error` is None when that went well."""
+
+    name: str
+    action: str
+    duration_s: float
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """A circuit breaker went from one state to another; `cause` is the last failure, if one led here."""
+
+    name: str
+    old: str
+    new: str
+    cause: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRejected:
+    """A guarded call was not made, because of the breaker's state or a full bulkhead."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """A check's status changed, after its thresholds."""
+
+    check: str
+    old: Status | None
+    new: Status
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsApplied:
+    """A reload replaced the settings; `changed` holds the dotted keys."""
+
+    generation: int
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsRejected:
+    """A reload found faults and kept the settings in force; `report` holds no secret."""
+
+    generation: int
+    report: str
+
+
+@dataclass(slots=True)
+class EventBus:
+    """Hands each event to each sink, in the order they were added; a failing sink never reaches the publisher."""
+
+    sinks: list[EventSink] = field(default_factory=list)
+
+    def publish(self, event: object) -> None:
+        """Take one event and pass it on."""
+        for sink in tuple(self.sinks):
+            try:
+                sink.publish(event)
+            except Exception:  # a sink is a bystander: what it suffers is logged, never passed on
+                logging.getLogger(__name__).exception("event sink %r failed", type(sink).__name__)
+
+    def add(self, sink: EventSink) -> None:
+        """Let `sink` see every event from now on."""
+        self.sinks.append(sink)
+
+    def adopt(self, name: str, component: object) -> None:  # noqa: ARG002  every component is shown under its name
+        """Let a component that is a sink see every event, too."""
+        if isinstance(component, EventSink) and component is not self and component not in self.sinks:
+            self.add(component)
+
+    def remove(self, sink: EventSink) -> None:
+        """Let `sink` see no more; unknown sinks are passed over."""
+        if sink in self.sinks:
+            self.sinks.remove(sink)

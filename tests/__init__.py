@@ -1,0 +1,1 @@
+"""The tests: each docstring is a rule in one sentence."""
