@@ -1,0 +1,183 @@
+"""What a proxy of a component class has to offer, read from the class: guarded methods, attributes, dunder methods."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+from arbiter.operation import operation_of
+
+__all__ = ["Plan", "attribute_names", "forwarded_dunders", "instance_attributes", "plans_of"]
+
+_LIFECYCLE: Final = frozenset({"start", "stop", "check", "measurements", "adopt"})
+"""What the framework calls; a guard around these would count its own housekeeping."""
+
+_KEPT_DUNDERS: Final = frozenset(
+    [
+        "__class__",
+        "__new__",
+        "__init__",
+        "__init_subclass__",
+        "__subclasshook__",
+        "__getattribute__",
+        "__setattr__",
+        "__delattr__",
+        "__dict__",
+        "__slots__",
+        "__weakref__",
+        "__doc__",
+        "__module__",
+        "__annotations__",
+        "__del__",
+        "__repr__",
+        "__dir__",
+        "__reduce__",
+        "__reduce_ex__",
+        "__getstate__",
+        "__setstate__",
+        "__copy__",
+        "__deepcopy__",
+        "__getnewargs__",
+        "__getnewargs_ex__",
+        "__class_getitem__",
+        "__set_name__",
+        "__sizeof__",
+        "__annotate__",
+        "__annotate_func__",
+        "__firstlineno__",
+        "__static_attributes__",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One guarded method.
+
+    Attributes:
+        method: its name.
+        operation: the last part of the operation's name.
+        kind: "async", "sync" or "stream" (an async generator).
+        fallbacks: the methods that answer in its place, in order.
+        span_attributes: the parameters whose values go onto the span.
+    """
+
+    method: str
+    operation: str
+    kind: str
+    fallbacks: tuple[str, ...]
+    span_attributes: tuple[str, ...]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a deadline can end it."""
+        return self.kind != "sync"
+
+    @property
+    def slot(self) -> str:
+        """Where a proxy keeps its seam."""
+        return f"_arbiter_seam_{self.method}"
+
+
+def plans_of(cls: type) -> tuple[Plan, ...]:
+    """A plan for every public method that is an operation. Sync generators are none: they run at their consumer's."""
+    return tuple(
+        _plan(cls, name, method) for name, method in _public_methods(cls) if operation_of(method).guarded
+    )
+
+
+def attribute_names(cls: type) -> set[str]:
+    """Everything else that an instance shows: properties, constants, unguarded and private methods, and what the
+    class's own methods assign to `self`, whenever they do.
+    """
+    planned = {plan.method for plan in plans_of(cls)}
+    members = {name for name in _member_names(cls) if not _is_dunder(name)}
+    assigned = {name for function in _functions(cls) for name in _assigned_to_self(function.__code__)}
+    return (members | assigned) - planned
+
+
+def instance_attributes(component: object) -> set[str]:
+    """What an instance holds now."""
+    return {name for name in getattr(component, "__dict__", ()) if not _is_dunder(name)}
+
+
+def forwarded_dunders(cls: type) -> set[str]:
+    """The dunder methods that the class or its bases define, without those that a proxy answers itself."""
+    return {name for name in _member_names(cls) if _is_dunder(name) and name not in _KEPT_DUNDERS}
+
+
+def _plan(cls: type, name: str, method: FunctionType) -> Plan:
+    about = operation_of(method)
+    kind = _kind_of(method)
+    return Plan(name, about.name or name, kind, _fallbacks(cls, name, kind), about.span_attributes)
+
+
+def _kind_of(method: FunctionType) -> str:
+    if inspect.isasyncgenfunction(method):
+        return "stream"
+    return "async" if inspect.iscoroutinefunction(method) else "sync"
+
+
+def _fallbacks(cls: type, name: str, kind: str) -> tuple[str, ...]:
+    found: list[str] = []
+    following = operation_of(getattr(cls, name)).fallback
+    while following:
+        _check_fallback(cls, name, kind, following)
+        if following in (name, *found):
+            raise TypeError(f"{cls.__qualname__}.{name}: its fallbacks form a circle at {following}")
+        found.append(following)
+        following = operation_of(getattr(cls, following)).fallback
+    return tuple(found)
+
+
+def _check_fallback(cls: type, name: str, kind: str, fallback: str) -> None:
+    where = f"{cls.__qualname__}.{name}: its fallback {fallback}"
+    method = getattr(cls, fallback, None)
+    if not callable(method):
+        raise TypeError(f"{where} is no method of the class")
+    if kind == "stream":
+        raise TypeError(f"{where} cannot answer for an async generator, which may have yielded already")
+    if kind == "sync" and inspect.iscoroutinefunction(method):
+        raise TypeError(f"{where} is a coroutine function, and the method is not")
+
+
+def _public_methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
+    for name in sorted(_member_names(cls)):
+        member = inspect.getattr_static(cls, name, None)
+        is_operation = isinstance(member, FunctionType) and not inspect.isgeneratorfunction(member)
+        if is_operation and not name.startswith("_") and name not in _LIFECYCLE:
+            yield name, member
+
+
+def _functions(cls: type) -> Iterator[FunctionType]:
+    for base in cls.__mro__:
+        for member in vars(base).values():
+            function: Any = inspect.unwrap(member) if callable(member) else getattr(member, "fget", None)
+            if isinstance(function, FunctionType):
+                yield function
+
+
+def _assigned_to_self(code: CodeType) -> Iterator[str]:
+    if not code.co_argcount:
+        return
+    loaded: Any = None
+    for instruction in dis.get_instructions(code):
+        # Newer interpreters load two variables by one instruction, whose value is then a pair.
+        target = loaded[-1] if isinstance(loaded, tuple) else loaded
+        if instruction.opname == "STORE_ATTR" and target == code.co_varnames[0]:
+            yield instruction.argval
+        loaded = instruction.argval if instruction.opname.startswith("LOAD_FAST") else None
+
+
+def _member_names(cls: type) -> set[str]:
+    bases = [base for base in cls.__mro__ if base is not object and base.__module__ != "typing"]
+    annotated = {name for base in bases for name in inspect.get_annotations(base)}
+    return annotated.union(*(vars(base) for base in bases))
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")

@@ -1,0 +1,157 @@
+"""The `[resilience]` section: how guarded calls behave, for all operations and for single ones.
+
+`[resilience.operations.<provider>.<method>]` overrides any key for one operation. Every key is live: counters and
+states of the breakers are kept when a reload changes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from arbiter.section import LIVE, Section
+
+__all__ = ["OperationSettings", "Policy", "ResilienceSettings"]
+
+_DAY_MS = 86_400_000
+
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]
+_OpenMs = Annotated[int, Field(ge=1, le=_DAY_MS)]
+_Limit = Annotated[int, Field(ge=0, le=1_000_000)]
+_Timeout = Annotated[int, Field(ge=0, le=_DAY_MS)]
+_Multiplier = Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
+_Jitter = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for one operation, resolved: its own overrides over the section's values. Times in seconds."""
+
+    enabled: bool = True
+    failure_threshold: int = 5
+    success_threshold: int = 2
+    timeout_s: float | None = 5.0
+    open_interval_s: float = 30.0
+    open_interval_max_s: float = 300.0
+    backoff_multiplier: float = 2.0
+    jitter: float = 0.2
+    half_open_permits: int = 1
+    half_open_max_age_s: float = 60.0
+    max_concurrent: int | None = None
+
+
+class OperationSettings(Section):
+    """Overrides for one operation; what is not given comes from `[resilience]`."""
+
+    circuit_breaker_enabled: Annotated[bool | None, LIVE] = None
+    """Whether this operation has a circuit breaker; its deadline, limit, span and counts stay without it."""
+
+    failure_threshold: Annotated[_Count | None, LIVE] = None
+    """Consecutive failures that open the circuit."""
+
+    success_threshold: Annotated[_Count | None, LIVE] = None
+    """Successful trials that close a half-open circuit."""
+
+    timeout_ms: Annotated[_Timeout | None, LIVE] = None
+    """Deadline of one call in milliseconds; 0 is none."""
+
+    open_interval_ms: Annotated[_OpenMs | None, LIVE] = None
+    """How long the circuit stays open before the first trial, in milliseconds."""
+
+    open_interval_max_ms: Annotated[_OpenMs | None, LIVE] = None
+    """The most that back-off may make of the open interval, in milliseconds."""
+
+    backoff_multiplier: Annotated[_Multiplier | None, LIVE] = None
+    """What the open interval is multiplied with after each failed trial; 1 keeps it."""
+
+    jitter: Annotated[_Jitter | None, LIVE] = None
+    """Random part of the open interval: 0.2 is plus or minus 20 %."""
+
+    half_open_permits: Annotated[_Count | None, LIVE] = None
+    """Trials that may run at once while half-open."""
+
+    half_open_max_age_ms: Annotated[_OpenMs | None, LIVE] = None
+    """After this long, in milliseconds, trials that have not ended count as failed: the circuit opens again."""
+
+    max_concurrent: Annotated[_Limit | None, LIVE] = None
+    """Calls that may run at once; one more is rejected as saturated. 0 is no limit."""
+
+
+class ResilienceSettings(Section):
+    """How guarded calls behave, unless an operation has its own values."""
+
+    circuit_breaker_enabled: Annotated[bool, LIVE] = True
+    """Whether operations have circuit breakers; deadlines, limits, spans and counts stay without them."""
+
+    failure_threshold: Annotated[_Count, LIVE] = 5
+    """Consecutive failures that open a circuit."""
+
+    success_threshold: Annotated[_Count, LIVE] = 2
+    """Successful trials that close a half-open circuit."""
+
+    timeout_ms: Annotated[_Timeout, LIVE] = 5_000
+    """Deadline of one call in milliseconds; 0 is none."""
+
+    open_interval_ms: Annotated[_OpenMs, LIVE] = 30_000
+    """How long a circuit stays open before the first trial, in milliseconds."""
+
+    open_interval_max_ms: Annotated[_OpenMs, LIVE] = 300_000
+    """The most that back-off may make of the open interval, in milliseconds."""
+
+    backoff_multiplier: Annotated[_Multiplier, LIVE] = 2.0
+    """What the open interval is multiplied with after each failed trial; 1 keeps it."""
+
+    jitter: Annotated[_Jitter, LIVE] = 0.2
+    """Random part of the open interval, so that instances do not try all at once: 0.2 is plus or minus 20 %."""
+
+    half_open_permits: Annotated[_Count, LIVE] = 1
+    """Trials that may run at once while half-open."""
+
+    half_open_max_age_ms: Annotated[_OpenMs, LIVE] = 60_000
+    """After this long, in milliseconds, trials that have not ended count as failed: the circuit opens again."""
+
+    max_concurrent: Annotated[_Limit, LIVE] = 0
+    """Calls of one operation that may run at once; one more is rejected as saturated. 0 is no limit."""
+
+    operations: Annotated[dict[str, dict[str, OperationSettings]], LIVE] = Field(default_factory=dict)
+    """Overrides by provider and method: `[resilience.operations.registry.query]`."""
+
+    def policy(self, provider: str, method: str) -> Policy:
+        """What holds for the operation `<provider>.<method>`."""
+        own = self.operations.get(provider, {}).get(method)
+        return _policy_of(self._merged(own) if own is not None else self)
+
+    def _merged(self, own: OperationSettings) -> ResilienceSettings:
+        return self.model_copy(update=own.model_dump(exclude_none=True))
+
+    @model_validator(mode="after")
+    def _intervals_fit(self) -> Self:
+        _check_intervals("", self.open_interval_ms, self.open_interval_max_ms)
+        for provider, methods in self.operations.items():
+            for method, own in methods.items():
+                merged = self._merged(own)
+                where = f"operations.{provider}.{method}."
+                _check_intervals(where, merged.open_interval_ms, merged.open_interval_max_ms)
+        return self
+
+
+def _check_intervals(where: str, first_ms: int, most_ms: int) -> None:
+    if first_ms > most_ms:
+        raise ValueError(
+            f"{where}open_interval_ms ({first_ms}) is above {where}open_interval_max_ms ({most_ms})"
+        )
+
+
+def _policy_of(values: ResilienceSettings) -> Policy:
+    fields: dict[str, Any] = {
+        "enabled": values.circuit_breaker_enabled,
+        "timeout_s": values.timeout_ms / 1000 or None,
+        "open_interval_s": values.open_interval_ms / 1000,
+        "open_interval_max_s": values.open_interval_max_ms / 1000,
+        "half_open_max_age_s": values.half_open_max_age_ms / 1000,
+        "max_concurrent": values.max_concurrent or None,
+    }
+    same = ("failure_threshold", "success_threshold", "backoff_multiplier", "jitter", "half_open_permits")
+    return Policy(**fields, **{name: getattr(values, name) for name in same})

@@ -1,0 +1,138 @@
+"""The states of a circuit, the ways between them, and what a circuit says: its rejection and its status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pybreaker
+
+from arbiter.errors import ArbiterError, Rejected
+
+__all__ = [
+    "CLOSED",
+    "DISABLED",
+    "FORCED_OPEN",
+    "HALF_OPEN",
+    "OPEN",
+    "STATES",
+    "BreakerStatus",
+    "CircuitOpen",
+    "DisabledState",
+    "ForcedOpenState",
+    "TransitionRefused",
+    "check_transition",
+]
+
+CLOSED: Final = pybreaker.STATE_CLOSED
+OPEN: Final = pybreaker.STATE_OPEN
+HALF_OPEN: Final = pybreaker.STATE_HALF_OPEN
+FORCED_OPEN: Final = "forced-open"
+DISABLED: Final = "disabled"
+STATES: Final = (CLOSED, OPEN, HALF_OPEN, FORCED_OPEN, DISABLED)
+
+_WAYS: Final = {
+    CLOSED: {OPEN, FORCED_OPEN, DISABLED},
+    OPEN: {HALF_OPEN, CLOSED, FORCED_OPEN, DISABLED},
+    HALF_OPEN: {OPEN, CLOSED, FORCED_OPEN, DISABLED},
+    FORCED_OPEN: {CLOSED},
+    DISABLED: {CLOSED},
+}
+
+
+class CircuitOpen(Rejected, pybreaker.CircuitBreakerError):
+    """The breaker did not let the call through; `except pybreaker.CircuitBreakerError` catches it too.
+
+    Args:
+        name: the operation's name.
+        state: "open", "half-open" (all permits are taken) or "forced-open".
+        retry_after_s: seconds until a trial may be made; None while nobody can know.
+        last_failure: what the last counted failure raised.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        state: str,
+        retry_after_s: float | None = None,
+        last_failure: BaseException | None = None,
+    ) -> None:
+        # No super().__init__(): a rejection must cost next to nothing, and BaseException.__new__ has kept the
+        # arguments already, which makes the error picklable.
+        self.operation = self.name = name
+        self.state, self.retry_after_s, self.last_failure = state, retry_after_s, last_failure
+
+    @property
+    def message(self) -> str:
+        """Which circuit, its state and the last failure; formatted when read."""
+        cause = f"; last failure: {type(self.last_failure).__name__}" if self.last_failure is not None else ""
+        return f"{self.name} was rejected: its circuit is {self.state}{cause}"
+
+    @property
+    def hint(self) -> str:
+        """When to try again, or who can close the circuit."""
+        if self.state == FORCED_OPEN:
+            return "an operator opened this circuit; close or reset it to let calls through"
+        if self.retry_after_s is None:
+            return "trial calls are under way; try again when they have ended"
+        return f"try again in {self.retry_after_s:.3g} s"
+
+
+class TransitionRefused(ArbiterError, RuntimeError):
+    """A circuit cannot go from one state to the other."""
+
+    def __init__(self, name: str, old: str, new: str) -> None:
+        super().__init__(f"{name}: a circuit cannot go from {old} to {new}", hint="close it first")
+        self.name, self.old, self.new = name, old, new
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerStatus:
+    """How one breaker stands; `last_failure` is the type's name, since a message may hold secrets."""
+
+    name: str
+    state: str
+    enabled: bool
+    failure_count: int
+    failure_threshold: int
+    success_count: int
+    success_threshold: int
+    permits_in_use: int
+    permits: int
+    open_interval_s: float
+    retry_after_s: float | None
+    rejected: int
+    transitions: int
+    last_failure: str
+
+
+class ForcedOpenState(pybreaker.CircuitOpenState):
+    """Open by hand: no interval ends it."""
+
+    def __init__(
+        self,
+        cb: pybreaker.CircuitBreaker,
+        prev_state: pybreaker.CircuitBreakerState | None = None,
+        notify: bool = False,  # noqa: FBT001, FBT002  pybreaker's signature
+    ) -> None:
+        super().__init__(cb, prev_state, notify)
+        self._name = FORCED_OPEN
+
+
+class DisabledState(pybreaker.CircuitClosedState):
+    """Closed for good: nothing is counted."""
+
+    def __init__(
+        self,
+        cb: pybreaker.CircuitBreaker,
+        prev_state: pybreaker.CircuitBreakerState | None = None,
+        notify: bool = False,  # noqa: FBT001, FBT002  pybreaker's signature
+    ) -> None:
+        super().__init__(cb, prev_state, notify)
+        self._name = DISABLED
+
+
+def check_transition(name: str, old: str, new: str) -> None:
+    """Raise `TransitionRefused` unless a circuit may go from `old` to `new`."""
+    if new not in _WAYS[old]:
+        raise TransitionRefused(name, old, new)

@@ -1,0 +1,87 @@
+"""Guarded results that outlive the call: async generators, and coroutines that a plain method returned.
+
+A generator is one call: admitted at its first item, one verdict at its end, a deadline for each item. It runs in a
+context of its own, so that neither its span nor its variables are seen by who consumes it. Closing it early is neutral.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from arbiter.resilience.seam import Seam
+
+__all__ = ["awaited", "stream"]
+
+T = TypeVar("T")
+
+
+async def awaited(seam: Seam, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await `coroutine`, which a method that is no coroutine function returned, as a guarded call."""
+    gate: Any = seam.gate
+    try:
+        call = gate.admit()
+    except BaseException:
+        coroutine.close()
+        raise
+    try:
+        result = await coroutine
+    except BaseException as error:
+        gate.raised(call, error)
+        raise
+    gate.succeeded(call)
+    return result
+
+
+async def stream(seam: Seam, source: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
+    """Pass on what `source` yields, and to it what is sent or thrown in."""
+    context = copy_context()
+    gate: Any = seam.gate
+    call = context.run(gate.admit)
+    step = source.__anext__()
+    try:
+        while True:
+            item = await _Inside(context, step)
+            seam.pause(call)
+            try:
+                sent = yield item
+            except GeneratorExit:
+                await _Inside(context, source.aclose())
+                raise
+            except BaseException as thrown:  # noqa: BLE001  it is the source's to deal with
+                step = source.athrow(thrown)
+            else:
+                step = source.asend(sent)
+            seam.proceed(call)
+    except StopAsyncIteration:
+        context.run(gate.succeeded, call)
+    except BaseException as error:
+        context.run(gate.raised, call, error)
+        raise
+
+
+class _Inside(Generic[T]):
+    """Awaits something with every step of it run in `context`, in the same task."""
+
+    __slots__ = ("_awaitable", "_context")
+
+    def __init__(self, context: Context, awaitable: Awaitable[T]) -> None:
+        self._context, self._awaitable = context, awaitable
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps: Any = self._awaitable.__await__()
+        advance: Callable[[], Any] = partial(steps.send, None)
+        while True:
+            try:
+                waiting = self._context.run(advance)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            try:
+                yield waiting
+            except BaseException as error:  # noqa: BLE001  cancellation, handed on to where it belongs
+                advance = partial(steps.throw, error)
+            else:
+                advance = partial(steps.send, None)

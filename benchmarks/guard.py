@@ -1,0 +1,252 @@
+"""The cost of a guarded call: closed circuit, success, CPU time.
+
+Cost is a call through the proxy minus the same method with the same arguments called directly; a unit is one bare
+`await` of an empty coroutine function, both of the same run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import pybreaker
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.trace import NoOpTracer, Tracer
+
+from arbiter.clock import SystemClock
+from arbiter.resilience.guard import Guard
+from arbiter.resilience.proxy import guarded
+from arbiter.resilience.registry import BreakerRegistry
+from arbiter.resilience.settings import ResilienceSettings
+from arbiter.resilience.states import CircuitOpen
+from arbiter.testing.live import Fixed
+from benchmarks.harness import Row, interleaved
+
+__all__ = ["rows"]
+
+Calls = Callable[[int], Awaitable[None]]
+
+_TURN = 64
+"""Calls per turn of the event loop, so that cancelled timers are purged inside the measurement."""
+
+
+def rows() -> list[Row]:
+    """The rows of the table: each configuration beside its limit and beside what it replaces."""
+    recorded, dropped = _tracer(ALWAYS_ON), _tracer(ALWAYS_OFF)
+    cases: dict[str, Calls] = {
+        "loop": _empty_loop,
+        "bare": _bare,
+        "direct": _takes(_stock()()),
+        "breaker": _takes(_proxy(measure=False, timeout_ms=0)),
+        "counts": _takes(_proxy(timeout_ms=0)),
+        "deadline": _takes(_proxy()),
+        "dropped": _takes(_proxy(dropped)),
+        "recorded": _takes(_proxy(recorded)),
+        "pybreaker": _pybreaker(),
+        "stack no-op": _stack(NoOpTracer()),
+        "stack dropped": _measured_stack(dropped),
+        "stack recorded": _measured_stack(recorded),
+        "raises": _fails(_stock()()),
+        "failing": _fails(_proxy(failure_threshold=1_000_000)),
+        "rejected": _fails(_open_proxy()),
+    }
+    cost = interleaved({name: _timed(calls) for name, calls in cases.items()}, rounds=41, calls=2048)
+    return _table({name: (seconds - cost["loop"]) * 1e9 for name, seconds in cost.items()})
+
+
+def _table(ns: dict[str, float]) -> list[Row]:
+    unit = ns["bare"]
+    added = {name: ns[name] - ns["direct"] for name in ns}
+    stack = {name: added[f"stack {name}"] for name in ("no-op", "recorded", "dropped")}
+    limit = "the limit"
+    return [
+        Row("a bare await (1 unit)", unit, "the facts' machine", 56, "ns", "-"),
+        Row("guard: breaker only", added["breaker"] / unit, limit, 4, "units", "<= 4 units"),
+        Row("guard: + counts, histogram", added["counts"] / unit, limit, 8, "units", "<= 8 units"),
+        Row("guard: + deadline, no tracer", added["deadline"] / unit, limit, 22, "units", "<= 22 units"),
+        Row("guard: breaker only", added["breaker"], "pybreaker.calling", added["pybreaker"], "ns", "< peer"),
+        Row(
+            "guard: + deadline, no tracer",
+            added["deadline"],
+            "stack, no-op span",
+            stack["no-op"],
+            "ns",
+            "<= 1/7",
+        ),
+        Row("guard: span dropped", added["dropped"] / 1e3, limit, 8, "us", "<= 8 us"),
+        Row(
+            "guard: span dropped",
+            added["dropped"] / 1e3,
+            "stack, dropped",
+            stack["dropped"] / 1e3,
+            "us",
+            "<= 1/3",
+        ),
+        Row("guard: span recorded", added["recorded"] / 1e3, limit, 18, "us", "<= 18 us"),
+        Row(
+            "guard: span recorded",
+            added["recorded"] / 1e3,
+            "stack, recorded",
+            stack["recorded"] / 1e3,
+            "us",
+            "<= 0.4",
+        ),
+        Row("guard: rejection", ns["rejected"] / 1e3, limit, 1, "us", "<= 1 us"),
+        Row("guard: failing call", (ns["failing"] - ns["raises"]) / 1e3, limit, 2, "us", "<= 2 us added"),
+    ]
+
+
+def _timed(calls: Calls) -> Callable[[int], float]:
+    return lambda count: asyncio.run(_spent(calls, count))
+
+
+async def _spent(calls: Calls, count: int) -> float:
+    began = time.thread_time()
+    for _ in range(count // _TURN):
+        await calls(_TURN)
+        await asyncio.sleep(0)
+    return time.thread_time() - began
+
+
+# What is called.
+
+
+def _stock() -> type[Any]:
+    """A class of its own for each case: a process has one kind of guard, and its inline caches are not shared."""
+
+    class Stock:
+        async def take(self, sku: str, *, count: int = 1) -> int:  # noqa: ARG002  a call with arguments
+            return count
+
+        async def fail(self, sku: str, *, count: int = 1) -> int:  # noqa: ARG002  a call with arguments
+            raise _ERROR
+
+    return Stock
+
+
+_ERROR = ConnectionError("down")
+
+
+def _proxy(tracer: Tracer | None = None, *, measure: bool = True, **settings: int) -> Any:
+    live, clock = Fixed(ResilienceSettings.model_validate(settings)), SystemClock()
+    guard = Guard(live, BreakerRegistry(live, clock), tracer, clock, measure=measure)
+    return guarded(_stock())(guard=guard)
+
+
+def _open_proxy() -> Any:
+    live, clock = Fixed(ResilienceSettings()), SystemClock()
+    breakers = BreakerRegistry(live, clock)
+    proxy = guarded(_stock())(guard=Guard(live, breakers, None, clock))
+    breakers.open("stock.fail")
+    return proxy
+
+
+class _Discard(SpanExporter):
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002  discarded
+        return SpanExportResult.SUCCESS
+
+
+def _tracer(sampler: Sampler) -> Tracer:
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(_Discard()))
+    return provider.get_tracer("benchmark")
+
+
+# Who calls. Each loop is written out, so that nothing but the call is measured, and gets a code object of its own.
+
+
+def _fresh(function: Any) -> Any:
+    return FunctionType(
+        function.__code__.replace(), function.__globals__, function.__name__, closure=function.__closure__
+    )
+
+
+async def _empty_loop(count: int) -> None:
+    for _ in range(count):
+        pass
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def _bare(count: int) -> None:
+    for _ in range(count):
+        await _nothing()
+
+
+def _takes(stock: Any) -> Calls:
+    async def calls(count: int) -> None:
+        for _ in range(count):
+            await stock.take("a", count=2)
+
+    fresh: Calls = _fresh(calls)
+    return fresh
+
+
+def _fails(stock: Any) -> Calls:
+    async def calls(count: int) -> None:
+        for _ in range(count):
+            _ERROR.__traceback__ = None
+            try:  # noqa: SIM105  suppress() would be part of what is measured
+                await stock.fail("a", count=2)
+            except (ConnectionError, CircuitOpen):
+                pass
+
+    fresh: Calls = _fresh(calls)
+    return fresh
+
+
+def _pybreaker() -> Calls:
+    stock, breaker = _stock()(), pybreaker.CircuitBreaker()
+
+    async def calls(count: int) -> None:
+        for _ in range(count):
+            with breaker.calling():
+                await stock.take("a", count=2)
+
+    return calls
+
+
+def _stack(tracer: Tracer) -> Calls:
+    stock, breaker = _stock()(), pybreaker.CircuitBreaker()
+
+    async def take(sku: str, *, count: int = 1) -> Any:
+        with tracer.start_as_current_span("stock.take"), breaker.calling():
+            async with asyncio.timeout(5):
+                return await stock.take(sku, count=count)
+
+    async def calls(count: int) -> None:
+        for _ in range(count):
+            await take("a", count=2)
+
+    return calls
+
+
+def _measured_stack(tracer: Tracer) -> Calls:
+    stock, breaker = _stock()(), pybreaker.CircuitBreaker()
+    meter = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False).get_meter("benchmark")
+    counter, histogram = meter.create_counter("calls"), meter.create_histogram("duration")
+
+    async def take(sku: str, *, count: int = 1) -> Any:
+        with tracer.start_as_current_span("stock.take"), breaker.calling():
+            began = time.perf_counter()
+            async with asyncio.timeout(5):
+                result = await stock.take(sku, count=count)
+            attributes = {"operation": "stock.take", "outcome": "success"}
+            histogram.record(time.perf_counter() - began, attributes)
+            counter.add(1, attributes)
+            return result
+
+    async def calls(count: int) -> None:
+        for _ in range(count):
+            await take("a", count=2)
+
+    return calls

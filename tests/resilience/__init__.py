@@ -1,0 +1,1 @@
+"""The scenarios of the circuit breaker by their number, and the rules of the guarded proxy."""
