@@ -1,0 +1,4 @@
+"""What reads and drives a dependency-injector container: base container, order, graph, validation, settings provider.
+
+Imports dependency_injector, `lifecycle`, `settings` and what is below them; nothing of the other pillars.
+"""

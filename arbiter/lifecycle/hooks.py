@@ -1,0 +1,183 @@
+"""How one hook is run within its budget, whatever it does: return late, swallow its cancellation, block a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import enum
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from arbiter.errors import LifecycleStateError
+
+__all__ = ["GRACE_S", "Hook", "Immediate", "Looped", "Runner", "Where", "drive"]
+
+GRACE_S = 0.1
+"""Seconds that a cancelled hook gets to clean up, and that a hook gets at least when the budget is spent."""
+
+log = structlog.get_logger(__name__)
+
+
+class Where(enum.Enum):
+    """Where a hook runs."""
+
+    LOOP = "loop"
+    """It is a coroutine function."""
+    THREAD = "thread"
+    """It is a plain function that may block: it gets a daemon thread, so that it cannot hold up the exit."""
+    CALLER = "caller"
+    """It is a plain function that must run in the thread of whoever stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One thing to call; `name` is for people."""
+
+    name: str
+    call: Callable[[], Any]
+    where: Where = Where.LOOP
+
+
+class Runner(Protocol):
+    """Runs one hook."""
+
+    async def run(self, hook: Hook, budget_s: float) -> None:
+        """Run it to its end.
+
+        Raises:
+            TimeoutError: it did not end within the budget; it was cancelled, or left behind on its thread.
+        """
+        ...
+
+
+class Immediate:
+    """Runs hooks at the call, without a loop and without a budget; `drive()` runs the coroutine that awaits this."""
+
+    __slots__ = ()
+
+    async def run(self, hook: Hook, budget_s: float) -> None:  # noqa: ARG002  nothing can be cut without a loop
+        """Run it in the calling thread; a coroutine must not suspend."""
+        result = hook.call()
+        if hook.where is Where.LOOP:
+            await result
+
+
+class Looped:
+    """Runs hooks on the running loop, each within its budget."""
+
+    __slots__ = ()
+
+    async def run(self, hook: Hook, budget_s: float) -> None:
+        """Run it in a task of its own, cut it when its time is over."""
+        if hook.where is Where.CALLER:
+            hook.call()
+            return
+        thread = _Thread(hook) if hook.where is Where.THREAD else None
+        coroutine: Coroutine[Any, Any, object] = thread.run() if thread else hook.call()
+        task = asyncio.ensure_future(coroutine)
+        try:
+            await asyncio.wait({task}, timeout=budget_s)
+        except asyncio.CancelledError:
+            await _cut(task, hook.name)
+            raise
+        if not task.done():
+            overdue = TimeoutError(f"did not end within {budget_s:.3g} s")
+            overdue.add_note(f"{hook.name} was at:\n{thread.stack() if thread else _stack(task)}")
+            await _cut(task, hook.name)
+            raise overdue
+        _result(task)
+
+
+def drive(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that does not suspend to its end, at the call, with or without a loop.
+
+    Raises:
+        LifecycleStateError: thrown into the coroutine where it wanted to suspend.
+    """
+    try:
+        coroutine.send(None)
+        while True:
+            coroutine.throw(
+                LifecycleStateError(
+                    "it has to wait for something, which cannot be done without a running loop",
+                    hint="use `await container.start()` and `await container.stop()`",
+                )
+            )
+    except StopIteration:
+        return
+
+
+class _Thread:
+    """One blocking function on a daemon thread, awaited from the loop, with the caller's context variables."""
+
+    def __init__(self, hook: Hook) -> None:
+        self._call = hook.call
+        self._context = contextvars.copy_context()
+        self._thread = threading.Thread(target=self._work, name=f"stop {hook.name}", daemon=True)
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[BaseException | None] = self._loop.create_future()
+        self._thread.start()
+        error = await self._end
+        if error is not None:
+            raise error
+
+    def stack(self) -> str:
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        return "".join(traceback.format_stack(frame)) if frame else "(ended meanwhile)"
+
+    def _work(self) -> None:
+        error: BaseException | None = None
+        try:
+            self._context.run(self._call)
+        except BaseException as raised:  # noqa: BLE001  it is raised again where the hook is awaited
+            error = raised
+        try:
+            self._loop.call_soon_threadsafe(self._report, error)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            log.warning("lifecycle.hook_ended_late", thread=self._thread.name, error=repr(error))
+
+    def _report(self, error: BaseException | None) -> None:
+        if not self._end.done():
+            self._end.set_result(error)
+
+
+async def _cut(task: asyncio.Future[object], name: str) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=GRACE_S)
+    if task.done():
+        _late(task, name)
+        return
+    # A hook may swallow its cancellation; nobody waits for it, but its end is seen and said.
+    task.add_done_callback(lambda ended: _late(ended, name))
+
+
+def _late(task: asyncio.Future[object], name: str) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.warning("lifecycle.hook_ended_late", hook=name, error=repr(error))
+
+
+def _result(task: asyncio.Future[object]) -> None:
+    if task.cancelled():
+        raise RuntimeError("it was cancelled from within")
+    task.result()
+
+
+def _stack(task: asyncio.Future[object]) -> str:
+    """Where a task waits, down to the innermost coroutine; `Task.print_stack` shows the outermost alone."""
+    frames: list[traceback.FrameSummary] = []
+    waiting: Any = task.get_coro() if isinstance(task, asyncio.Task) else None
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            frames += traceback.extract_stack(frame, limit=1)
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
+    return "".join(traceback.format_list(frames))

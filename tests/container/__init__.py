@@ -1,0 +1,1 @@
+"""The container room: order, forms of resources, composition, settings, validation."""
