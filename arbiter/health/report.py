@@ -1,0 +1,100 @@
+"""An answer to "how are you?": the status of the whole, of each check, and the JSON of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from arbiter.health.monitor import Reading
+from arbiter.protocols import Status
+
+__all__ = ["CheckReport", "HealthReport", "worst"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """One check in a report; `status` is None while it is unknown."""
+
+    name: str
+    status: Status | None
+    critical: bool
+    reading: Reading
+    output: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """The check's object in `application/health+json`; times are RFC 3339, durations milliseconds."""
+        reading = self.reading
+        shown: dict[str, object] = {
+            "componentId": self.name,
+            "status": "unknown" if self.status is None else self.status.value,
+            "critical": self.critical,
+            "observedValue": round(reading.duration_s * 1000, 3),
+            "observedUnit": "ms",
+            "time": _rfc3339(reading.time),
+            "since": _rfc3339(reading.since),
+            "last_success": _rfc3339(reading.last_success),
+            "consecutive_failures": reading.failures,
+        }
+        if self.output:
+            shown["output"] = self.output
+        return {key: value for key, value in shown.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The status of the whole, as a probe asks for it.
+
+    Attributes:
+        status: pass and warn are answered with 200, fail with 503.
+        checks: each check that was looked at.
+        description: which question this answers.
+        notes: why, where the checks do not say it: starting, draining, maintenance.
+        time: when it was put together.
+        service: the service's name; version: its release.
+    """
+
+    status: Status
+    checks: tuple[CheckReport, ...] = ()
+    description: str = ""
+    notes: tuple[str, ...] = ()
+    time: datetime | None = None
+    service: str = ""
+    version: str = ""
+
+    def to_json(self, *, details: bool = True) -> dict[str, object]:
+        """The object of draft-inadarei-api-health-check-06; without details only the status."""
+        shown: dict[str, object] = {"status": self.status.value}
+        if not details:
+            return shown
+        optional = {
+            "version": self.version,
+            "serviceId": self.service,
+            "description": self.description,
+            "notes": list(self.notes),
+            "time": _rfc3339(self.time),
+        }
+        shown.update({key: value for key, value in optional.items() if value})
+        shown["checks"] = {f"{check.name}:responseTime": [check.to_json()] for check in self.checks}
+        return shown
+
+
+def worst(checks: Iterable[CheckReport], *, unknown_fails: bool) -> Status:
+    """The status of the whole: fail if a critical check fails, warn if anything else is not well, else pass.
+
+    Args:
+        checks: what to look at; none at all is a pass.
+        unknown_fails: whether a critical check that has not run yet fails the whole, as for readiness.
+    """
+    status = Status.PASS
+    for check in checks:
+        unknown = check.status is None
+        if check.critical and (check.status is Status.FAIL or (unknown and unknown_fails)):
+            return Status.FAIL
+        if check.status in {Status.FAIL, Status.WARN}:
+            status = Status.WARN
+    return status
+
+
+def _rfc3339(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,71 @@
+"""Framework events as log lines."""
+
+from __future__ import annotations
+
+import structlog
+
+from arbiter.events import (
+    BreakerChanged,
+    CallRejected,
+    HealthChanged,
+    PhaseEntered,
+    SettingsApplied,
+    SettingsRejected,
+    StepFinished,
+)
+from arbiter.protocols import Status
+
+__all__ = ["EventLog"]
+
+log = structlog.get_logger(__name__)
+
+
+class EventLog:
+    """An `EventSink` that writes one line for each event of the framework, and passes over an application's
+    own.
+
+    Transitions that somebody may have to act on are warnings or errors; single rejections, of which there may
+    be thousands a second, are debug lines.
+    """
+
+    def publish(self, event: object) -> None:
+        """Write one event."""
+        match event:
+            case PhaseEntered(phase=phase, previous=previous):
+                log.info("lifecycle.phase", phase=phase, previous=previous)
+            case StepFinished():
+                _step(event)
+            case BreakerChanged():
+                _breaker(event)
+            case CallRejected(name=name, reason=reason):
+                log.debug("call.rejected", operation=name, reason=reason)
+            case HealthChanged():
+                _health(event)
+            case SettingsApplied(generation=generation, changed=changed):
+                log.info("config.reload.applied", generation=generation, changed=changed)
+            case SettingsRejected(generation=generation, report=report):
+                log.error("config.reload.rejected", generation=generation, report=report)
+            case _:
+                return
+
+
+def _step(event: StepFinished) -> None:
+    fields = {"step": event.name, "action": event.action, "duration_s": round(event.duration_s, 3)}
+    if event.error is None:
+        log.debug("lifecycle.step", **fields)
+    else:
+        log.error("lifecycle.step_failed", **fields, error=str(event.error))
+
+
+def _breaker(event: BreakerChanged) -> None:
+    say = log.warning if event.new == "open" else log.info
+    first_line = str(event.cause).partition("\n")[0]
+    cause = f"{type(event.cause).__name__}: {first_line}" if event.cause is not None else ""
+    say("breaker.changed", breaker=event.name, old=event.old, new=event.new, cause=cause)
+
+
+def _health(event: HealthChanged) -> None:
+    say = log.info if event.new is Status.PASS else log.warning
+    if event.old is None and event.new is Status.PASS:  # each check's first result: no news
+        say = log.debug
+    say("health.changed", check=event.check, old=event.old, new=event.new, output=event.output)

@@ -1,0 +1,38 @@
+"""Makes the exporter for a destination. OTLP's modules are imported only where a collector is named."""
+
+from __future__ import annotations
+
+import sys
+
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
+
+from arbiter.observability.variables import Destination
+
+__all__ = ["metric_exporter", "span_exporter"]
+
+
+def span_exporter(destination: Destination) -> SpanExporter | None:
+    """What sends spans there, or None where they go nowhere."""
+    if destination.kind == "console":
+        return ConsoleSpanExporter(out=sys.stderr)
+    if destination.kind == "none":
+        return None
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  0.1 s of start-up
+        OTLPSpanExporter,
+    )
+
+    return OTLPSpanExporter(destination.endpoint, timeout=destination.timeout_s)
+
+
+def metric_exporter(destination: Destination) -> MetricExporter | None:
+    """What sends metrics there, or None where they go nowhere."""
+    if destination.kind == "console":
+        return ConsoleMetricExporter(out=sys.stderr)
+    if destination.kind == "none":
+        return None
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415  0.1 s of start-up
+        OTLPMetricExporter,
+    )
+
+    return OTLPMetricExporter(destination.endpoint, timeout=destination.timeout_s)

@@ -1,0 +1,1 @@
+"""Checks, thresholds, gates, reports and the heartbeat."""

@@ -1,0 +1,456 @@
+"""The registry: schedule, gates, aggregation, answers from memory."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from arbiter.errors import NotFound
+from arbiter.events import HealthChanged
+from arbiter.health.registry import CheckExists, HealthRegistry
+from arbiter.health.settings import HealthSettings
+from arbiter.protocols import CheckResult, MetricSource, Status
+from arbiter.testing.clock import FakeClock
+from arbiter.testing.live import Fixed
+
+
+@dataclass
+class Recorded:
+    events: list[object] = field(default_factory=list)
+
+    def publish(self, event: object) -> None:
+        self.events.append(event)
+
+
+@dataclass
+class Scripted:
+    """A component whose check says what the test last set."""
+
+    result: CheckResult | BaseException = field(default_factory=lambda: CheckResult(Status.PASS))
+    runs: int = 0
+
+    async def check(self) -> CheckResult:
+        self.runs += 1
+        if isinstance(self.result, BaseException):
+            raise self.result
+        return self.result
+
+
+FAIL, WARN, PASS = (CheckResult(status, "told") for status in (Status.FAIL, Status.WARN, Status.PASS))
+
+
+@dataclass
+class House:
+    registry: HealthRegistry
+    clock: FakeClock
+    settings: Fixed[HealthSettings]
+    sink: Recorded
+
+    async def turn(self, seconds: float) -> None:
+        """Let time pass in steps small enough for every schedule to take its turn."""
+        for _ in range(round(seconds * 10)):
+            self.clock.advance(0.1)
+            await settle()
+
+
+async def settle() -> None:
+    for _ in range(12):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def house() -> House:
+    clock, settings, sink = FakeClock(), Fixed(HealthSettings(interval_s=1)), Recorded()
+    registry = HealthRegistry(settings, clock, sink, service="shop", version="1.0", seed=1)
+    return House(registry, clock, settings, sink)
+
+
+async def test_checks_run_at_once_and_then_by_the_interval(house: House) -> None:
+    """The first run is at the start, the others follow the interval, give or take a tenth, until the stop."""
+    database = Scripted()
+    house.registry.register("database", database)
+
+    await house.registry.start()
+    await settle()
+    first = database.runs
+    await house.turn(10)
+    then = database.runs
+    await house.registry.stop()
+    await house.turn(10)
+
+    assert first == 1
+    assert 10 <= then <= 12
+    assert database.runs == then
+    assert house.clock.sleepers == 0
+
+
+async def test_the_interval_is_live(house: House) -> None:
+    """A reload of the interval holds from the next run on."""
+    database = Scripted()
+    house.registry.register("database", database)
+    house.settings.current = HealthSettings(interval_s=5)
+    await house.registry.start()
+
+    await house.turn(10)
+    before = database.runs
+    house.settings.current = HealthSettings(interval_s=1)
+    await house.turn(16)
+    await house.registry.stop()
+
+    assert before <= 3
+    assert database.runs - before >= 9
+
+
+async def test_a_check_registered_while_running_joins(house: House) -> None:
+    """A component built later is looked at from then on; adopted again it replaces the earlier one."""
+    first, second = Scripted(), Scripted(WARN)
+    await house.registry.start()
+
+    house.registry.adopt("late", first)
+    await settle()
+    house.registry.adopt("late", second)
+    await house.turn(3)
+    await house.registry.stop()
+
+    assert first.runs == 1
+    assert second.runs >= 3
+    assert [check.status for check in house.registry.health().checks] == [Status.WARN]
+
+
+async def test_only_what_can_say_how_it_is_is_adopted(house: House) -> None:
+    """Components without an async `check()`, classes and the registry itself are passed over."""
+
+    class Sync:
+        def check(self, coin: str) -> bool:
+            return bool(coin)
+
+    class Hostile:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+    for component in (object(), Scripted, Sync(), Hostile(), house.registry):
+        house.registry.adopt("any", component)
+
+    assert house.registry.health().checks == ()
+
+
+async def test_a_name_registered_by_hand_wins(house: House) -> None:
+    """An explicit registration is not replaced by adoption, and not doubled by another."""
+    house.registry.register("database", Scripted(WARN), critical=False)
+    house.registry.adopt("database", Scripted(FAIL))
+    await house.registry.refresh()
+
+    assert house.registry.health().status is Status.WARN
+    with pytest.raises(CheckExists, match="database"):
+        house.registry.register("database", Scripted())
+
+
+async def test_hanging_checks_do_not_touch_the_others(house: House) -> None:
+    """An async and a sync check that hang read "timeout"; the others go on, at their own pace (H05)."""
+    healthy, release = Scripted(), threading.Event()
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    def hang_in_thread() -> None:
+        release.wait(10)
+
+    house.registry.register("hanging", hang)
+    house.registry.register("hanging_sync", hang_in_thread)
+    house.registry.register("healthy", healthy)
+    await house.registry.start()
+    await house.turn(10)
+    reports = {check.name: check for check in house.registry.health().checks}
+    release.set()
+    await house.registry.stop()
+
+    assert reports["hanging"].status is reports["hanging_sync"].status is Status.FAIL
+    assert reports["hanging"].output.startswith("timeout")
+    assert reports["hanging_sync"].output.startswith("timeout")
+    assert reports["healthy"].status is Status.PASS
+    assert healthy.runs >= 10
+
+
+async def test_checks_run_concurrently_ten_at_a_time(house: House) -> None:
+    """Twenty checks of one second take two: ten at a time (H04)."""
+    running = most = 0
+
+    async def slow() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await house.clock.sleep(1)
+        running -= 1
+
+    for number in range(20):
+        house.registry.register(f"slow {number}", slow)
+    refresh = asyncio.create_task(house.registry.refresh())
+    await settle()
+    house.clock.advance(1)
+    await settle()
+    house.clock.advance(1)
+    await asyncio.wait_for(refresh, 1)
+
+    assert most == 10
+    assert house.clock.monotonic() == 2
+
+
+async def test_a_run_that_is_going_is_joined(house: House) -> None:
+    """Asking for a refresh while a check runs waits for that run and starts no second one (H10)."""
+    database = Scripted()
+    house.registry.register("database", database)
+
+    await asyncio.gather(*(house.registry.refresh() for _ in range(20)))
+
+    assert database.runs == 1
+
+
+@pytest.mark.parametrize(
+    ("critical", "other", "health", "readiness"),
+    [
+        (PASS, PASS, Status.PASS, Status.PASS),
+        (PASS, WARN, Status.WARN, Status.WARN),
+        (PASS, FAIL, Status.WARN, Status.WARN),
+        (WARN, PASS, Status.WARN, Status.WARN),
+        (FAIL, PASS, Status.FAIL, Status.FAIL),
+        (FAIL, FAIL, Status.FAIL, Status.FAIL),
+        (BaseException("odd"), PASS, Status.FAIL, Status.FAIL),
+    ],
+)
+async def test_the_whole_is_as_its_parts(
+    house: House, critical: Any, other: Any, health: Status, readiness: Status
+) -> None:
+    """A critical failure is the whole's; any other failure and any warning only degrade (H07)."""
+    house.registry.register("critical", Scripted(critical))
+    house.registry.register("other", Scripted(other), critical=False)
+    house.registry.mark_started()
+    await house.registry.refresh()
+
+    assert house.registry.health().status is health
+    assert house.registry.readiness().status is readiness
+
+
+async def test_what_has_not_run_yet_fails_readiness_and_startup_only(house: House) -> None:
+    """A critical check without a result is no reason to send work, and none to call the service ill."""
+    house.registry.register("database", Scripted())
+    house.registry.mark_started()
+
+    assert house.registry.readiness().status is Status.FAIL
+    assert house.registry.startup().status is Status.FAIL
+    assert house.registry.health().status is Status.PASS
+
+
+async def test_without_checks_all_is_well(house: House) -> None:
+    """An application without checks passes as soon as it has started."""
+    assert house.registry.health().status is Status.PASS
+    assert house.registry.readiness().notes == ("starting",)
+
+    house.registry.mark_started()
+
+    assert house.registry.readiness().status is Status.PASS
+
+
+async def test_startup_passes_once_and_for_good(house: House) -> None:
+    """Startup fails until the components have started, and never again once it has passed."""
+    database = Scripted()
+    house.registry.register("database", database)
+    before = house.registry.startup().status
+    await house.registry.refresh()
+    house.registry.mark_started()
+    passed = house.registry.startup().status
+    database.result = FAIL
+    for _ in range(3):
+        await house.registry.refresh()
+    house.registry.mark_draining()
+
+    assert (before, passed) == (Status.FAIL, Status.PASS)
+    assert house.registry.startup().status is Status.PASS
+    assert house.registry.readiness().status is Status.FAIL
+
+
+async def test_gates_close_readiness_and_say_why(house: House) -> None:
+    """Draining and maintenance fail readiness with a note, and leave health as it is."""
+    house.registry.mark_started()
+
+    house.registry.set_maintenance(True)
+    in_maintenance = house.registry.readiness()
+    house.registry.set_maintenance(False)
+    between = house.registry.readiness()
+    house.registry.mark_draining()
+
+    assert (in_maintenance.status, in_maintenance.notes) == (Status.FAIL, ("maintenance",))
+    assert between.status is Status.PASS
+    assert house.registry.readiness().notes == ("draining",)
+    assert house.registry.health().status is Status.PASS
+
+
+async def test_readiness_falls_only_at_the_threshold(house: House) -> None:
+    """Pattern F F P F F F after a pass: readiness falls at the sixth, and rises at the second pass (H06)."""
+    database = Scripted()
+    house.registry.register("database", database)
+    house.registry.mark_started()
+    await house.registry.refresh()
+    seen = ""
+
+    for result in (FAIL, FAIL, PASS, FAIL, FAIL, FAIL, PASS, PASS):
+        database.result = result
+        await house.registry.refresh()
+        seen += house.registry.readiness().status.value[0]
+
+    assert seen == "pppppffp"
+
+
+async def test_a_transition_is_one_event(house: House) -> None:
+    """Each change of a status, after the thresholds, is published once; alternation is not (H08)."""
+    database = Scripted()
+    house.registry.register("database", database)
+
+    for result in (PASS, FAIL, PASS, FAIL, PASS, FAIL, FAIL, FAIL, FAIL, PASS, PASS, PASS):
+        database.result = result
+        await house.registry.refresh()
+
+    assert house.sink.events == [
+        HealthChanged("database", None, Status.PASS, "told"),
+        HealthChanged("database", Status.PASS, Status.FAIL, "told"),
+        HealthChanged("database", Status.FAIL, Status.PASS, "told"),
+    ]
+
+
+async def test_a_result_grows_stale(house: House) -> None:
+    """A result older than three intervals counts as a failure, since the schedule must be stuck."""
+    release = asyncio.Event()
+
+    async def once_then_never() -> None:
+        await release.wait()
+
+    release.set()
+    house.registry.register("database", once_then_never)
+    house.registry.mark_started()
+    await house.registry.start()
+    await settle()
+    fresh = house.registry.readiness().status
+
+    house.clock.advance(31)
+    stale = house.registry.readiness()
+    await house.registry.stop()
+
+    assert fresh is Status.PASS
+    assert stale.status is Status.FAIL
+    assert stale.checks[0].output == "stale: no result for 31 s"
+
+
+async def test_groups_are_parts_of_the_whole(house: House) -> None:
+    """A group shows its members only, a check's own name is a group, an unknown one is an error."""
+    house.registry.register("database", Scripted(), groups=["storage"])
+    house.registry.register("webhook", Scripted(FAIL))
+    await house.registry.refresh()
+
+    assert house.registry.health("storage").status is Status.PASS
+    assert house.registry.health("webhook").status is Status.FAIL
+    with pytest.raises(NotFound, match="database, storage, webhook"):
+        house.registry.health("storrage")
+
+
+async def test_the_json_is_health_json(house: House) -> None:
+    """A report is `application/health+json`; without details it is the status alone."""
+    house.registry.register("database", Scripted(ConnectionError("redis://:pw@cache down")))
+    await house.registry.refresh()
+
+    report = house.registry.health()
+
+    assert report.to_json(details=False) == {"status": "fail"}
+    shown = report.to_json()
+    assert (shown["serviceId"], shown["version"], shown["time"]) == (
+        "shop",
+        "1.0",
+        "2026-01-01T00:00:00.000Z",
+    )
+    assert shown["checks"] == {
+        "database:responseTime": [
+            {
+                "componentId": "database",
+                "status": "fail",
+                "critical": True,
+                "observedValue": 0.0,
+                "observedUnit": "ms",
+                "time": "2026-01-01T00:00:00.000Z",
+                "since": "2026-01-01T00:00:00.000Z",
+                "consecutive_failures": 1,
+                "output": "ConnectionError: redis://:******@cache down",
+            }
+        ]
+    }
+
+
+async def test_health_is_measured(house: House) -> None:
+    """Every check's status is a gauge of 0 and 1, its transitions a counter."""
+    house.registry.register("database", Scripted(WARN))
+    await house.registry.refresh()
+
+    assert isinstance(house.registry, MetricSource)
+    measured = {
+        (m.name, *(value for _, value in m.attributes)): m.value for m in house.registry.measurements()
+    }
+    assert measured["arbiter.health.check.status", "database", "warn"] == 1
+    assert measured["arbiter.health.check.status", "database", "pass"] == 0
+    assert measured["arbiter.health.transitions", "database"] == 1
+
+
+async def test_reports_are_read_from_any_thread(house: House) -> None:
+    """Reading runs nothing and needs no loop, so that another thread may do it while checks come and go."""
+    faults: list[BaseException] = []
+    done = threading.Event()
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                house.registry.readiness().to_json()
+                list(house.registry.measurements())
+        except BaseException as error:  # noqa: BLE001  shown by the assertion
+            faults.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(30):
+        house.registry.register(f"check {number}", Scripted())
+        await house.registry.refresh()
+    done.set()
+    thread.join()
+
+    assert faults == []
+
+
+async def test_it_can_be_started_again(house: House) -> None:
+    """After a stop the schedule starts anew; stopping twice is harmless."""
+    database = Scripted()
+    house.registry.register("database", database)
+
+    for _ in range(2):
+        await house.registry.start()
+        await settle()
+        await house.registry.stop()
+        await house.registry.stop()
+
+    assert database.runs == 2
+
+
+def test_it_serves_one_loop_after_another() -> None:
+    """A registry made outside of a loop may be driven by one loop and later by another."""
+    registry = HealthRegistry(Fixed(HealthSettings()), FakeClock(), Recorded())
+    for number in range(20):
+        registry.register(f"check {number}", Scripted())
+
+    async def live(use: Callable[[], Any]) -> None:
+        await registry.start()
+        await use()
+        await registry.stop()
+
+    asyncio.run(live(registry.refresh))
+    asyncio.run(live(registry.refresh))
+
+    assert registry.health().status is Status.PASS
