@@ -1,0 +1,92 @@
+"""What the management port shows and steers, gathered from the pillars that it is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from arbiter._version import __version__
+from arbiter.health.liveness import Heartbeat
+from arbiter.health.registry import HealthRegistry
+from arbiter.management.endpoints import Operator, management_app
+from arbiter.management.probes import Probes
+from arbiter.observability.telemetry import Telemetry
+from arbiter.resilience.registry import BreakerRegistry
+from arbiter.settings.live import LiveSettings
+from arbiter.settings.present import entries
+
+__all__ = ["management_of"]
+
+
+def management_of(
+    settings: LiveSettings[Any],
+    telemetry: Telemetry,
+    health: HealthRegistry,
+    heartbeat: Heartbeat,
+    breakers: BreakerRegistry,
+) -> ASGIApp:
+    """The management port's application, over the pillars of one container."""
+    token: SecretStr = settings.current.management.token
+    return management_app(
+        Operator(
+            probes=Probes(health, heartbeat, token),
+            metrics=telemetry.prometheus_text,
+            info=_info(settings, telemetry),
+            config=lambda: _config(settings),
+            breakers=lambda: [dataclasses.asdict(status) for status in breakers.list()],
+            refresh=lambda dry_run: settings.reload(dry_run=dry_run),
+            token=token.get_secret_value(),
+            open_writes=settings.snapshot.environment == "development",
+        )
+    )
+
+
+def _info(settings: LiveSettings[Any], telemetry: Telemetry) -> Callable[[], object]:
+    started_at = datetime.now(UTC)
+
+    def info() -> object:
+        snapshot = settings.snapshot
+        return {
+            "service": snapshot.settings.observability.service_name or "arbiter",
+            "version": __version__,
+            "environment": snapshot.environment,
+            "python": platform.python_version(),
+            "pid": os.getpid(),
+            "started_at": started_at,
+            "uptime_s": (datetime.now(UTC) - started_at).total_seconds(),
+            "settings": {
+                "generation": snapshot.generation,
+                "sha256": snapshot.sha256,
+                "loaded_at": snapshot.loaded_at,
+                "files": snapshot.files,
+                "notes": snapshot.notes,
+            },
+            "telemetry": dataclasses.asdict(telemetry.delivery),
+        }
+
+    return info
+
+
+def _config(settings: LiveSettings[Any]) -> object:
+    snapshot = settings.snapshot
+    return {
+        "environment": snapshot.environment,
+        "generation": snapshot.generation,
+        "sha256": snapshot.sha256,
+        "keys": {
+            entry.key: {
+                "value": entry.value,
+                "source": entry.source,
+                "secret": entry.secret,
+                "reload": entry.reload,
+            }
+            for entry in entries(snapshot)
+        },
+    }
