@@ -1,0 +1,97 @@
+"""What the registry needs of whoever keeps its agents. `AgentStore` keeps them in a database; a test may bring a dict.
+
+Every change takes `then`, which is called on the caller's loop once the change is durable, in the order in which
+changes became durable, also when the caller was cancelled meanwhile: so memory and store never disagree.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from arbiter.orchestrator.agents.models import (
+    AgentRecord,
+    AgentStatus,
+    BackupReport,
+    BackupVersion,
+    CapabilityVersion,
+    RecordedReport,
+)
+from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
+
+__all__ = ["Added", "Changed", "Contents", "Store"]
+
+Changed = Callable[[AgentRecord | None], None]
+"""Called with the agent as it is stored now, or None when there is no such agent."""
+
+
+class Added(enum.Enum):
+    """What became of an agent that was to be added."""
+
+    ADDED = enum.auto()
+    EXISTS = enum.auto()
+    FULL = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything that a store holds, at one moment."""
+
+    agents: Sequence[AgentRecord] = ()
+    history: Sequence[BackupReport] = ()
+    versions: Sequence[BackupVersion] = ()
+
+
+class Store(Protocol):
+    """Keeps agents, their counted outcomes and the versions of their capabilities."""
+
+    async def load(self) -> Sequence[AgentRecord]:
+        """All agents."""
+        ...
+
+    async def add(self, record: AgentRecord, *, at_most: int, then: Callable[[Added], None]) -> Added:
+        """Add an agent, and version 1 of its capabilities, unless its id is taken or `at_most` agents exist."""
+        ...
+
+    async def remove(self, agent_id: str, *, then: Callable[[bool], None]) -> bool:
+        """Remove an agent and its past; False when there is no such agent."""
+        ...
+
+    async def count(
+        self, agent_id: str, report: PerformanceReport, *, key: str, at: datetime, then: Changed
+    ) -> AgentRecord | None:
+        """Add one outcome to the agent's history and sums, unless it has an outcome of the same non-empty key."""
+        ...
+
+    async def touch(
+        self, agent_id: str, *, at: datetime, status: AgentStatus | None, then: Changed
+    ) -> AgentRecord | None:
+        """Note that the agent was active, and its new status where there is one."""
+        ...
+
+    async def change_capabilities(
+        self, agent_id: str, capabilities: Capabilities, *, by: str, at: datetime, then: Changed
+    ) -> AgentRecord | None:
+        """Replace the agent's capabilities and keep a version of the change; the same again makes no version."""
+        ...
+
+    async def history(
+        self, agent_id: str, limit: int
+    ) -> tuple[Sequence[RecordedReport], Sequence[CapabilityVersion]]:
+        """The newest `limit` outcomes, newest first, and all versions of the capabilities, oldest first."""
+        ...
+
+    async def export(self) -> Contents:
+        """Everything, as of one moment."""
+        ...
+
+    async def replace(self, contents: Contents, *, then: Callable[[None], None]) -> None:
+        """Hold `contents` and nothing else, all at once or not at all."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise when the store does not answer."""
+        ...

@@ -1,0 +1,287 @@
+"""The agent registry (ARBITER-001): a full copy of all agents in memory for queries, the store for what must last.
+
+A change goes to the store first. When it is durable the store calls back with what it holds now, and the memory takes
+that over; a failed change reaches neither. The store does the arithmetic of averages, one change at a time, so that
+concurrent updates of one agent all count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from opentelemetry import trace
+
+from arbiter.errors import LifecycleStateError
+from arbiter.orchestrator.agents.contents import Added, Contents, Store
+from arbiter.orchestrator.agents.errors import AgentExists, AgentNotFound, BackupInvalid, RegistryFull
+from arbiter.orchestrator.agents.index import Entry, Index
+from arbiter.orchestrator.agents.models import (
+    Agent,
+    AgentDraft,
+    AgentHistory,
+    AgentQuery,
+    AgentRecord,
+    AgentStatus,
+    Backup,
+    QueryPage,
+)
+from arbiter.orchestrator.agents.ranker import Ranker
+from arbiter.orchestrator.agents.settings import RegistrySettings
+from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
+from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
+
+__all__ = ["AgentRegistry"]
+
+
+class AgentRegistry:
+    """Who can do what, how well they did it, how much they carry now.
+
+    Args:
+        store: where agents are kept.
+        settings: the `[registry]` section, read at each use.
+        clock: for times of registration and activity, and for the age of remembered rankings.
+    """
+
+    def __init__(self, store: Store, settings: Live[RegistrySettings], clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._ranker = Ranker(settings, clock)
+        self._loaded: Index | None = None
+        self._counts = dict.fromkeys(("registrations", "queries", "updates"), 0)
+
+    async def start(self) -> None:
+        """Load all agents. Nobody carries anything: whoever holds leases reserves them again."""
+        self._loaded = Index(await self._store.load())
+
+    async def stop(self) -> None:
+        """Forget the memory; everything is in the store."""
+        self._loaded = None
+
+    async def check(self) -> CheckResult:
+        """Whether the agents are loaded and the store answers."""
+        held = len(self._index)
+        await self._store.ping()
+        return CheckResult(Status.PASS, f"{held} agents loaded, the store answers")
+
+    async def register(self, draft: AgentDraft) -> Agent:
+        """Add an agent; it stands at the prior, available, without load.
+
+        Raises:
+            AgentExists: the id is taken.
+            RegistryFull: there are `max_agents` already.
+        """
+        index, limit, now = self._index, self._settings.current.max_agents, self._clock.now()
+        record = AgentRecord(**dict(draft), registered_at=now, last_active_at=now)
+        _annotate(agent_id=draft.id, task_types=len(draft.capabilities.task_types))
+
+        def then(added: Added) -> None:
+            if added is Added.ADDED:
+                index.put(record)
+
+        match await self._store.add(record, at_most=limit, then=then):
+            case Added.EXISTS:
+                raise AgentExists(draft.id)
+            case Added.FULL:
+                raise RegistryFull(limit)
+        self._counts["registrations"] += 1
+        return self._entry(draft.id).agent
+
+    async def get(self, agent_id: str) -> Agent:
+        """The agent as it stands now; raises AgentNotFound."""
+        return self._entry(agent_id).agent
+
+    async def query(self, query: AgentQuery) -> QueryPage:
+        """The agents that meet every condition, best first (see `matching`); raises CursorInvalid.
+
+        A page begins after the last agent of the page before it: agents whose score changed meanwhile may be passed
+        over or met again, others not.
+        """
+        index = self._index
+        self._counts["queries"] += 1
+        page = self._ranker.page(index, query)
+        _annotate(candidates=len(index), matched=len(page.agents))
+        return page
+
+    async def unregister(self, agent_id: str) -> None:
+        """Remove the agent and its history; raises AgentNotFound."""
+        index = self._index
+
+        if not await self._store.remove(agent_id, then=lambda _: index.remove(agent_id)):
+            raise self._not_found(agent_id)
+
+    async def update_performance(self, agent_id: str, report: PerformanceReport, *, key: str = "") -> Agent:
+        """Count one outcome into the agent's averages (see `averages`).
+
+        Args:
+            agent_id: whose outcome it is.
+            report: how it went.
+            key: names the outcome, usually the task's id; the same non-empty key counts once for one agent, and
+                changes nothing when it comes again.
+
+        Raises:
+            AgentNotFound: no such agent.
+        """
+        changing = _Change(self._index)
+        await self._store.count(agent_id, report, key=key, at=self._clock.now(), then=changing)
+        self._counts["updates"] += 1
+        return self._changed(agent_id, changing)
+
+    async def set_status(self, agent_id: str, status: AgentStatus) -> Agent:
+        """Say what the agent may be asked for; raises AgentNotFound."""
+        changing = _Change(self._index)
+        await self._store.touch(agent_id, at=self._clock.now(), status=status, then=changing)
+        return self._changed(agent_id, changing)
+
+    async def set_capabilities(self, agent_id: str, capabilities: Capabilities, *, by: str = "") -> Agent:
+        """Replace what the agent can do; `by` says who asked for it. Every change is kept. Raises AgentNotFound."""
+        changing, now = _Change(self._index), self._clock.now()
+        await self._store.change_capabilities(agent_id, capabilities, by=by, at=now, then=changing)
+        return self._changed(agent_id, changing)
+
+    async def heartbeat(self, agent_id: str, *, queued_tasks: int | None = None) -> Agent:
+        """Note that the agent lives, and how many tasks wait at it where it says so; raises AgentNotFound."""
+        changing = _Change(self._index)
+        await self._store.touch(agent_id, at=self._clock.now(), status=None, then=changing)
+        agent = self._changed(agent_id, changing)
+        if queued_tasks is None:
+            return agent
+        entry = self._entry(agent_id)
+        entry.carry(entry.active, queued_tasks)
+        return entry.agent
+
+    async def history(self, agent_id: str, *, limit: int = 100) -> AgentHistory:
+        """The agent's newest `limit` outcomes and every change of its capabilities; raises AgentNotFound."""
+        self._entry(agent_id)
+        reports, versions = await self._store.history(agent_id, limit)
+        return AgentHistory(agent_id=agent_id, performance=tuple(reports), capabilities=tuple(versions))
+
+    async def reserve(self, agent_id: str) -> bool:
+        """Let the agent carry one task more.
+
+        Load lives in memory only and is derived from leases: who reserves keeps the lease, and reserves again after
+        a restart.
+
+        Returns:
+            False when it cannot: its own limit is set and reached, or it is not registered (any more).
+        """
+        entry = self._index.get(agent_id)
+        if entry is None or entry.is_full:
+            return False
+        entry.carry(entry.active + 1, entry.queued)
+        return True
+
+    async def release(self, agent_id: str) -> None:
+        """Let the agent carry one task less, never fewer than none; an agent that is gone is passed over."""
+        entry = self._index.get(agent_id)
+        if entry is not None and entry.active > 0:
+            entry.carry(entry.active - 1, entry.queued)
+
+    async def backup(self) -> Backup:
+        """The whole registry at one moment, to the last sum; changes go on meanwhile."""
+        contents = await self._store.export()
+        return Backup(
+            taken_at=self._clock.now(),
+            agents=tuple(contents.agents),
+            history=tuple(contents.history),
+            capability_versions=tuple(contents.versions),
+        )
+
+    async def restore(self, backup: Backup) -> int:
+        """Replace everything by `backup`, all at once or not at all; agents that stay keep their load.
+
+        Returns:
+            How many agents there are now.
+
+        Raises:
+            BackupInvalid: it contradicts itself.
+            RegistryFull: it holds more agents than `max_agents`.
+        """
+        index, limit = self._index, self._settings.current.max_agents
+        _ensure_consistent(backup)
+        if len(backup.agents) > limit:
+            raise RegistryFull(limit)
+        contents = Contents(backup.agents, backup.history, backup.capability_versions)
+        await self._store.replace(contents, then=lambda _: index.replace(backup.agents))
+        return len(backup.agents)
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Agents and their load, queries and how many of them found their ranking remembered."""
+        entries = list(self._loaded or ())
+        load = sum(entry.utilization for entry in entries) / len(entries) if entries else 0.0
+        yield Measurement("arbiter.registry.agents", "gauge", len(entries), "Registered agents.", "{agent}")
+        yield Measurement(
+            "arbiter.registry.utilization", "gauge", load / 100, "Mean utilisation of all agents."
+        )
+        for name, value in self._counts.items():
+            yield Measurement(f"arbiter.registry.{name}", "counter", value, f"Agent {name}.", "{call}")
+        for outcome, value in (("hit", self._ranker.hits), ("miss", self._ranker.misses)):
+            attributes = (("outcome", outcome),)
+            yield Measurement(
+                "arbiter.registry.rankings", "counter", value, "Rankings looked up.", "{ranking}", attributes
+            )
+
+    @property
+    def _index(self) -> Index:
+        if self._loaded is None:
+            raise LifecycleStateError(
+                "The agent registry is not started.", hint="Start it, or the container that holds it."
+            )
+        return self._loaded
+
+    def _entry(self, agent_id: str) -> Entry:
+        entry = self._index.get(agent_id)
+        if entry is None:
+            raise self._not_found(agent_id)
+        return entry
+
+    def _changed(self, agent_id: str, changing: _Change) -> Agent:
+        if changing.agent is None:
+            raise self._not_found(agent_id)
+        _annotate(agent_id=agent_id)
+        return changing.agent
+
+    def _not_found(self, agent_id: str) -> AgentNotFound:
+        return AgentNotFound(agent_id, self._index.ids())
+
+
+class _Change:
+    """Takes a stored change over into memory, and keeps the agent as it stood right after it."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self.agent: Agent | None = None
+
+    def __call__(self, record: AgentRecord | None) -> None:
+        if record is not None:
+            self.agent = self._index.put(record).agent
+
+
+def _annotate(**attributes: str | int) -> None:
+    span = trace.get_current_span()
+    if span.is_recording():
+        for name, value in attributes.items():
+            span.set_attribute(f"arbiter.registry.{name}", value)
+
+
+def _ensure_consistent(backup: Backup) -> None:
+    known: set[str] = set()
+    for number, record in enumerate(backup.agents):
+        if record.id in known:
+            raise BackupInvalid(f"agents.{number}.id", f"repeats {record.id}")
+        known.add(record.id)
+    _ensure_distinct("history", known, [(item.agent_id, item.key) for item in backup.history])
+    versions = [(item.agent_id, str(item.version)) for item in backup.capability_versions]
+    _ensure_distinct("capability_versions", known, versions)
+
+
+def _ensure_distinct(field: str, known: set[str], pairs: Iterable[tuple[str, str]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for number, (agent_id, key) in enumerate(pairs):
+        if agent_id not in known:
+            raise BackupInvalid(
+                f"{field}.{number}.agent_id", f"names {agent_id}, which is not among the agents"
+            )
+        if key and (agent_id, key) in seen:
+            raise BackupInvalid(f"{field}.{number}", f"repeats {key} of {agent_id}")
+        seen.add((agent_id, key))

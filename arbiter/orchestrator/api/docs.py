@@ -1,0 +1,112 @@
+"""The documentation: the OpenAPI document as it should be, and a page that shows it without the internet.
+
+Every address on the page is relative, so that it works behind a path prefix.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from arbiter.errors import StartError
+from arbiter.orchestrator.api.models import Problem
+
+__all__ = ["BODY", "problems", "serve_docs", "use_problem_documents"]
+
+BODY = (400, 413, 415)
+"""What an operation that reads a JSON body may answer besides: malformed, too large, not declared as JSON."""
+
+_ALWAYS = (422, 500, 503, 504)
+_WORDS = {
+    400: "The body is not JSON; the position is named.",
+    404: "Not found.",
+    409: "The present state forbids it; the problem's type says why.",
+    413: "The body is larger than this service reads.",
+    415: "The body is not declared as JSON.",
+    422: "The input cannot be accepted; each fault is named by field.",
+    500: "An unforeseen failure; the log says why, by trace id.",
+    503: "Not now; Retry-After says when to try again.",
+    504: "It took longer than its deadline.",
+}
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an operation: the problems it may answer with, besides those that any may."""
+    return {status: _documented(status) for status in sorted({*statuses, *_ALWAYS})}
+
+
+def use_problem_documents(app: FastAPI) -> None:
+    """Let `app` describe its problems under their own media type, which FastAPI cannot be told per response."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _with_problem_type(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    summary=app.summary,
+                    description=app.description,
+                    routes=app.routes,
+                    tags=app.openapi_tags,
+                )
+            )
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
+
+
+def serve_docs(app: FastAPI) -> None:
+    """Serve the page at /docs and its parts below it, from the installed package `fastapi_offline`."""
+
+    async def docs() -> HTMLResponse:
+        """The page."""
+        return get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title=f"{app.title} - API",
+            swagger_js_url="docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="docs/assets/swagger-ui.css",
+            swagger_favicon_url="docs/assets/favicon.png",
+            # Swagger UI would otherwise show a badge that a public server paints.
+            swagger_ui_parameters={
+                "validatorUrl": None,
+                "tryItOutEnabled": True,
+                "displayRequestDuration": True,
+            },
+        )
+
+    app.add_api_route("/docs", docs, include_in_schema=False, response_class=HTMLResponse)
+    app.mount("/docs/assets", StaticFiles(directory=_assets()), name="docs-assets")
+
+
+def _documented(status: int) -> dict[str, Any]:
+    described: dict[str, Any] = {"model": Problem, "description": _WORDS[status]}
+    return {**described, "headers": _RETRY_AFTER} if status == 503 else described
+
+
+def _with_problem_type(schema: dict[str, Any]) -> dict[str, Any]:
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    response["content"] = {
+                        "application/problem+json": response["content"].pop("application/json")
+                    }
+    return schema
+
+
+def _assets() -> Path:
+    found = importlib.util.find_spec("fastapi_offline")
+    if found is None or found.origin is None:
+        raise StartError(
+            "The files of the documentation page are not installed.",
+            hint="Install the extra: pip install 'arbiter-framework[orchestrator]'",
+        )
+    return Path(found.origin).parent / "static"

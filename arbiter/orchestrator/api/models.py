@@ -1,0 +1,79 @@
+"""What crosses the wire besides the components' own models. Knows nothing of FastAPI, so that clients may use it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from arbiter.orchestrator.agents.models import AgentStatus
+from arbiter.orchestrator.vocabulary import WireModel
+
+__all__ = ["BatchQuery", "Fault", "Problem", "Pulse", "Restored", "SpecQuery", "StatusChange"]
+
+
+class StatusChange(WireModel):
+    """What an agent may be asked for from now on."""
+
+    status: AgentStatus
+
+
+class Pulse(WireModel):
+    """An agent's sign of life."""
+
+    queued_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Tasks that wait at the agent itself; left as it was where this is missing."""
+
+
+class Restored(WireModel):
+    """What a restore left in the registry."""
+
+    agents: int
+    """Agents that are registered now."""
+
+
+class SpecQuery(WireModel):
+    """How to judge a working spec."""
+
+    ruleset: str | None = Field(default=None, min_length=1, max_length=100, examples=["caws-3.4"])
+    """The set of rules; without it, the one of the settings."""
+
+
+class BatchQuery(WireModel):
+    """Which part of the training data."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+    """Samples in the batch, at most."""
+    cursor: str = Field(default="", max_length=1000)
+    """`next` of the batch before; empty for the first."""
+
+
+class Fault(BaseModel):
+    """One fault of the input."""
+
+    field: str = Field(description="A dotted path into the body, the query or the path.")
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:arbiter:problem:agent-not-found",
+                    "title": "Agent not found",
+                    "status": 404,
+                    "detail": "No agent has the id reviewer-7.",
+                    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+                }
+            ]
+        }
+    )
+
+    type: str = Field(description="The kind of problem, for programs: `urn:arbiter:problem:...`.")
+    title: str
+    status: int
+    detail: str
+    hint: str | None = Field(default=None, description="The mend, where one is known.")
+    errors: list[Fault] | None = Field(default=None, description="The faults of the input.")
+    trace_id: str | None = Field(default=None, description="Finds this request in traces and logs.")

@@ -1,0 +1,62 @@
+"""What every route shares on the wire: how a JSON body is read, and that a query may hold only what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Path, Query, Request
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from arbiter.orchestrator.vocabulary import Identifier
+
+__all__ = ["AgentId", "JsonRoute", "NoQuery", "TaskId", "raw_body"]
+
+AgentId = Annotated[Identifier, Path(description="The agent's id.", examples=["reviewer-1"])]
+"""An agent's id in a path."""
+
+TaskId = Annotated[Identifier, Path(description="The task's id.", examples=["task-1"])]
+"""A task's id in a path."""
+
+
+class _Nothing(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+NoQuery = Annotated[_Nothing, Query()]
+"""The query of an operation that takes none: any parameter is refused by name."""
+
+
+class JsonRoute(APIRoute):
+    """A route that reads JSON as RFC 8259 has it: no NaN, no lone surrogates, at most 1024 levels deep."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of FastAPI, given a request that parses with orjson."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            """What Starlette calls."""
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+async def raw_body(request: Request) -> bytes:
+    """The body as it came.
+
+    Raises:
+        HTTPException: 400, the body could not be read to its end.
+    """
+    try:
+        return await request.body()
+    except Exception as error:
+        raise HTTPException(400, "The body could not be read to its end.") from error
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        return orjson.loads(await self.body())

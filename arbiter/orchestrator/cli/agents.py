@@ -1,0 +1,185 @@
+"""`arbiter agents`: who is registered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from pydantic import ValidationError
+from rich.table import Table
+
+from arbiter.cli.console import out_console
+from arbiter.orchestrator.agents.models import Agent, AgentDraft, AgentMatch, AgentQuery, AgentStatus
+from arbiter.orchestrator.cli.options import File, Languages, Session, Specializations
+from arbiter.orchestrator.cli.session import InputInvalid, ask, built, parsed
+from arbiter.orchestrator.client import ArbiterClient
+from arbiter.orchestrator.vocabulary import WireModel
+
+__all__ = ["agents"]
+
+agents = App(name="agents", help="Show, register and remove agents.")
+
+
+class _Found(WireModel):
+    agents: tuple[AgentMatch, ...]
+
+
+class _Registered(WireModel):
+    registered: tuple[Agent, ...]
+
+
+class _Removed(WireModel):
+    removed: tuple[str, ...]
+
+
+@agents.command(name="list")
+def list_agents(
+    *,
+    type: Annotated[str | None, Parameter(help="Only agents that take this kind of task.")] = None,  # noqa: A002  the option's name
+    language: Languages = (),
+    specialization: Specializations = (),
+    max_utilization: Annotated[float | None, Parameter(help="Only agents below this many percent.")] = None,
+    min_success_rate: Annotated[
+        float | None, Parameter(help="Only agents at or above this rate, 0 to 1.")
+    ] = None,
+    idle: Annotated[
+        bool,
+        Parameter(
+            name="--all",
+            negative="",
+            show_default=False,
+            help="Also those that are draining, offline, in maintenance.",
+        ),
+    ] = False,
+    session: Session = Session(),  # noqa: B008  frozen, and cyclopts fills it
+) -> int:
+    """List the agents that fit, the best first. Conditions are all to be met.
+
+    Try: arbiter agents list --type code-review --language Python
+    """
+    query = {
+        "task_type": type,
+        "languages": language,
+        "specializations": specialization,
+        "max_utilization": max_utilization,
+        "min_success_rate": min_success_rate,
+        "statuses": tuple(AgentStatus) if idle else (),
+    }
+
+    async def work(client: ArbiterClient) -> _Found:
+        """All pages."""
+        return _Found(agents=tuple(await client.all_agents(built(AgentQuery, **query))))
+
+    return ask(session, work, _show_found)
+
+
+@agents.command
+def show(agent_id: str, /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
+    """Show one agent.
+
+    Try: arbiter agents show reviewer-1
+    """
+    return ask(session, lambda client: client.get_agent(agent_id), _show_agent)
+
+
+@agents.command
+def register(file: File, /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
+    """Register the agents of a YAML or JSON file: one agent, a list, or a mapping with the key `agents`.
+
+    Each agent has id, name, model_family, capabilities (task_types, languages, specializations) and, if it has a
+    limit, max_concurrent_tasks.
+
+    Try: arbiter agents register my-agents.yaml
+    """
+    drafts = _drafts(file)
+
+    async def work(client: ArbiterClient) -> _Registered:
+        """One after the other."""
+        return _Registered(registered=tuple([await client.register_agent(draft) for draft in drafts]))
+
+    return ask(session, work, _show_registered)
+
+
+@agents.command
+def remove(agent_ids: tuple[str, ...], /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
+    """Remove agents, with their averages and their history.
+
+    Try: arbiter agents remove reviewer-1 reviewer-2
+    """
+
+    async def work(client: ArbiterClient) -> _Removed:
+        """One after the other."""
+        for agent_id in agent_ids:
+            await client.unregister_agent(agent_id)
+        return _Removed(removed=agent_ids)
+
+    return ask(session, work, lambda answer: out_console().print(f"Removed {', '.join(answer.removed)}."))
+
+
+def _drafts(path: str) -> list[AgentDraft]:
+    content = parsed(path)
+    entries = content.get("agents", content) if isinstance(content, dict) else content
+    entries = entries if isinstance(entries, list) else [entries]
+    try:
+        return [AgentDraft.model_validate(_without_ability(entry)) for entry in entries]
+    except ValidationError as error:
+        raise InputInvalid(f"An agent of {path}", error) from None
+
+
+def _without_ability(entry: object) -> object:
+    # The demo's populations hold the truth about their agents as well, which is not for the service to know.
+    return (
+        {key: value for key, value in entry.items() if key != "ability"} if isinstance(entry, dict) else entry
+    )
+
+
+def _show_found(found: _Found) -> None:
+    if not found.agents:
+        out_console().print("No agent fits.")
+        return
+    table = Table("agent", "score", "success", "tasks", "load", "status", "why", box=None, pad_edge=False)
+    for match in found.agents:
+        agent = match.agent
+        table.add_row(
+            agent.id,
+            f"{match.match_score:.3f}",
+            f"{agent.performance_history.success_rate:.3f}",
+            str(agent.performance_history.task_count),
+            f"{agent.current_load.utilization_percent:.0f} %",
+            agent.status,
+            match.match_reason,
+        )
+    out_console().print(table)
+
+
+def _show_agent(agent: Agent) -> None:
+    history, load, able = agent.performance_history, agent.current_load, agent.capabilities
+    limit = agent.max_concurrent_tasks or "no limit"
+    table = Table("", "", box=None, pad_edge=False, show_header=False)
+    for name, value in (
+        ("id", agent.id),
+        ("name", agent.name),
+        ("model family", agent.model_family),
+        ("status", agent.status),
+        ("task types", ", ".join(able.task_types)),
+        ("languages", ", ".join(able.languages) or "-"),
+        ("specializations", ", ".join(able.specializations) or "-"),
+        ("success rate", f"{history.success_rate:.3f} after {history.task_count} task(s)"),
+        ("quality", f"{history.average_quality:.3f}"),
+        ("latency", f"{history.average_latency_ms:.0f} ms"),
+        (
+            "load",
+            f"{load.active_tasks} active ({load.utilization_percent:.0f} %, {limit}), {load.queued_tasks} queued",
+        ),
+        ("registered", agent.registered_at.isoformat(timespec="seconds")),
+        ("last active", agent.last_active_at.isoformat(timespec="seconds")),
+    ):
+        table.add_row(f"[bold]{name}[/]", value)
+    out_console().print(table)
+
+
+def _show_registered(answer: _Registered) -> None:
+    for agent in answer.registered:
+        out_console().print(
+            f"Registered {agent.id}: {', '.join(agent.capabilities.task_types)}.", soft_wrap=True
+        )

@@ -1,0 +1,41 @@
+"""The options that several commands have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from arbiter.orchestrator.client import DEFAULT_URL
+
+__all__ = ["AsJson", "File", "Languages", "Session", "Specializations", "Url"]
+
+Url = Annotated[str, Parameter(name="--url", env_var="ARBITER_URL", help="Where the service is.")]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", show_default=False, help="Answer in JSON, for scripts.")
+]
+Languages = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--language", negative="", show_default=False, help="A programming language; may be repeated."
+    ),
+]
+Specializations = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--specialization", negative="", show_default=False, help="A specialisation; may be repeated."
+    ),
+]
+
+
+File = Annotated[str, Parameter(allow_leading_hyphen=True, help="Path of the file; - is standard input.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every command has which talks to the service."""
+
+    url: Url = DEFAULT_URL
+    json: AsJson = False

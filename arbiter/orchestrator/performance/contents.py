@@ -1,0 +1,48 @@
+"""What the tracker needs of whoever keeps its events. `EventStore` keeps them in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from arbiter.orchestrator.performance.models import ChainReport, PerformanceEvent, Summary
+
+__all__ = ["Completion", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A completed execution, and its place in the order of storing."""
+
+    position: int
+    event: PerformanceEvent
+
+
+class Store(Protocol):
+    """Keeps events, chained."""
+
+    async def append(self, events: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
+        """Store the events whose ids are new, all or none; returns their ids. Never called twice at once."""
+        ...
+
+    async def summarize(self, agent_id: str | None) -> Summary:
+        """What one agent's events, or all events, add up to."""
+        ...
+
+    async def completions(self, after: int, limit: int) -> Sequence[Completion]:
+        """Up to `limit` completed executions behind the position `after`, in their order."""
+        ...
+
+    async def delete_recorded_before(self, moment: datetime) -> int:
+        """Delete the events that were stored before `moment`; returns how many."""
+        ...
+
+    async def verify(self) -> ChainReport:
+        """Look at every event's hash."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise when the store does not answer."""
+        ...

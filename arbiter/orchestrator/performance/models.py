@@ -1,0 +1,138 @@
+"""What the performance tracker takes in and gives out."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from datetime import UTC, datetime
+
+from pydantic import Field
+
+from arbiter.orchestrator.vocabulary import Identifier, Instant, Metadata, WireModel, Word
+
+__all__ = [
+    "AgentSummary",
+    "ChainReport",
+    "EventType",
+    "PerformanceEvent",
+    "Summary",
+    "TrainingBatch",
+    "TrainingSample",
+]
+
+
+class EventType(enum.StrEnum):
+    """What happened: the ten kinds of component ARBITER-004."""
+
+    TASK_EXECUTION_START = "task_execution_start"
+    TASK_EXECUTION_COMPLETE = "task_execution_complete"
+    """The only kind that success rates, quality and latency are computed from."""
+    ROUTING_DECISION = "routing_decision"
+    AGENT_SELECTION = "agent_selection"
+    AGENT_REGISTRATION = "agent_registration"
+    AGENT_STATUS_CHANGE = "agent_status_change"
+    CONSTITUTIONAL_VALIDATION = "constitutional_validation"
+    EVALUATION_OUTCOME = "evaluation_outcome"
+    ANOMALY_DETECTED = "anomaly_detected"
+    SYSTEM_LOAD_SPIKE = "system_load_spike"
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PerformanceEvent(WireModel):
+    """One thing that happened. Immutable: an id that is stored already is ignored, so that a retry counts once."""
+
+    id: Identifier = Field(default_factory=_new_id)
+    type: EventType
+    timestamp: Instant = Field(default_factory=_now)
+    agent_id: Identifier | None = None
+    task_id: Identifier | None = None
+    task_type: Word | None = None
+    success: bool | None = None
+    quality_score: float | None = Field(default=None, ge=0, le=1)
+    """0 to 1."""
+    latency_ms: float | None = Field(default=None, ge=0, le=1e12)
+    cost: float | None = Field(default=None, ge=0, le=1e12)
+    """In the deployment's one currency."""
+    tokens_used: int | None = Field(default=None, ge=0, le=10**15)
+    metadata: Metadata = Field(default_factory=dict)
+    """Further particulars; they never leave in training data."""
+
+
+class Summary(WireModel):
+    """What the stored events add up to.
+
+    Rates, quality and latency are taken from completed executions only; cost and tokens from events of every kind.
+    A mean or percentile of nothing is null.
+    """
+
+    events: int
+    """Events of every kind."""
+    by_type: dict[str, int]
+    """Events of each kind that occurred."""
+    completed: int
+    """Completed executions."""
+    succeeded: int
+    """Completed executions that were a success."""
+    success_rate: float | None
+    """Of the completed executions that say whether they succeeded; 0 to 1."""
+    average_quality: float | None
+    average_latency_ms: float | None
+    p95_latency_ms: float | None
+    """Nearest rank: the smallest latency that at least 95 % of the executions do not exceed."""
+    total_cost: float
+    total_tokens: int
+    first_at: Instant | None
+    last_at: Instant | None
+
+
+class AgentSummary(Summary):
+    """The same for one agent; an agent without events has a summary of zeros."""
+
+    agent_id: Identifier
+
+
+class TrainingSample(WireModel):
+    """One completed execution, without a name in it."""
+
+    agent: str
+    """HMAC-SHA256 of the agent's id, hexadecimal; empty where the event names none."""
+    task: str
+    """HMAC-SHA256 of the task's id, hexadecimal; empty where the event names none."""
+    task_type: str | None
+    timestamp: Instant
+    """To the minute, so that it cannot be joined with logs."""
+    success: bool
+    quality_score: float | None
+    latency_ms: float | None
+    cost: float | None
+    tokens_used: int | None
+    reward: float
+    """0 to 1 (see `training`)."""
+    discount: float
+    """What the reward's age is worth: 0.95 to the power of its minutes."""
+
+
+class TrainingBatch(WireModel):
+    """Samples in the order in which the events were stored."""
+
+    samples: tuple[TrainingSample, ...]
+    key_id: str
+    """Tells keys apart without telling them: samples of equal key ids can be joined."""
+    next: str | None = None
+    """The cursor of the following batch, or null when there is no more for now."""
+
+
+class ChainReport(WireModel):
+    """Whether the stored events are as they were written, in their order and without gaps (see `chain`)."""
+
+    events: int
+    chains: int
+    broken_at: str | None = None
+    """The id of the first event that does not follow from the one before it; null where all is well."""

@@ -1,0 +1,218 @@
+"""The performance tracker (ARBITER-004): what happened, kept durably, summed up, exported for learning.
+
+`record` returns when the event is durable. `offer` never waits: the event is buffered, and promises nothing but to be
+counted if it is dropped. The buffer is written when it is half full, every `flush_interval_ms`, and at stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from arbiter.errors import Invalid, LifecycleStateError
+from arbiter.orchestrator.performance.contents import Store
+from arbiter.orchestrator.performance.models import (
+    AgentSummary,
+    ChainReport,
+    PerformanceEvent,
+    Summary,
+    TrainingBatch,
+)
+from arbiter.orchestrator.performance.queue import EventQueue
+from arbiter.orchestrator.performance.settings import PerformanceSettings
+from arbiter.orchestrator.performance.training import Anonymizer, sample
+from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
+
+__all__ = ["CursorInvalid", "PerformanceTracker"]
+
+log = structlog.get_logger(__name__)
+
+_DAY_S: Final = 86_400.0
+
+
+class CursorInvalid(Invalid):
+    """The cursor of a batch was not given out by this tracker."""
+
+    code = "cursor-invalid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The cursor is none that this tracker gave out.",
+            hint="Pass `next` of the previous batch unchanged, or leave the cursor out to begin anew.",
+            field="cursor",
+        )
+
+
+class PerformanceTracker:
+    """Takes events, keeps them, and says what they add up to.
+
+    Args:
+        store: where events are kept.
+        settings: the `[performance]` section, read at each use; its key is read once.
+        clock: for the flush interval and the age of events.
+    """
+
+    def __init__(self, store: Store, settings: Live[PerformanceSettings], clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._queue = EventQueue(store, clock)
+        self._names = Anonymizer(settings.current.anonymization_key.get_secret_value())
+        self._background: list[asyncio.Task[None]] = []
+        self._dropped = 0
+
+    async def start(self) -> None:
+        """Take events, write them in time, and delete those that are too old, now and once a day."""
+        if self._background:
+            raise LifecycleStateError("The performance tracker is started already.")
+        self._background = [
+            asyncio.create_task(self._flush_in_time(), name="arbiter-tracker-flush"),
+            asyncio.create_task(self._delete_old(), name="arbiter-tracker-retention"),
+        ]
+
+    async def stop(self) -> None:
+        """Take no more, and write everything that waits.
+
+        Raises:
+            StorageError: it could not be written; the events are counted as dropped.
+        """
+        if not self._background:
+            return
+        background, self._background = self._background, []
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        try:
+            await self._queue.write(None)
+        except Exception:
+            self._dropped += self._queue.discard()
+            raise
+
+    async def check(self) -> CheckResult:
+        """Whether events are taken and written, and the store answers."""
+        self._ensure_started()
+        await self._store.ping()
+        waiting, size = self._queue.offered, self._settings.current.buffer_size
+        if self._queue.failure is not None:
+            return CheckResult(Status.WARN, f"the last events could not be written; {waiting} wait")
+        if waiting >= 0.9 * size:
+            return CheckResult(Status.WARN, f"the buffer is nearly full: {waiting} of {size}")
+        return CheckResult(Status.PASS, f"{waiting} of {size} buffered, {self._dropped} dropped")
+
+    async def record(self, event: PerformanceEvent) -> bool:
+        """Store one event, and return when it is durable. Concurrent calls share a commit.
+
+        Returns:
+            False when an event of this id is stored already: it is left as it is.
+
+        Raises:
+            StorageError: it was not stored.
+            LifecycleStateError: before start or after stop.
+        """
+        self._ensure_started()
+        return await self._queue.write(event)
+
+    def offer(self, event: PerformanceEvent) -> bool:
+        """Take one event if there is room for it; never waits. On the event loop only.
+
+        Returns:
+            False when it was dropped: the buffer is full, or the tracker is not started. Drops are counted.
+        """
+        size = self._settings.current.buffer_size
+        if not self._background or self._queue.offered >= size:
+            self._dropped += 1
+            return False
+        self._queue.put(event)
+        if 2 * self._queue.offered >= size:
+            self._queue.kick()
+        return True
+
+    async def flush(self) -> None:
+        """Return when everything that was offered until now is durable; raises StorageError."""
+        self._ensure_started()
+        await self._queue.write(None)
+
+    async def summary(self) -> Summary:
+        """What all events add up to, buffered ones included."""
+        await self.flush()
+        return await self._store.summarize(None)
+
+    async def agent_summary(self, agent_id: str) -> AgentSummary:
+        """What one agent's events add up to, buffered ones included; zeros for an agent without events."""
+        await self.flush()
+        summary = await self._store.summarize(agent_id)
+        return AgentSummary(agent_id=agent_id, **dict(summary))
+
+    async def training_batches(self, limit: int = 100, cursor: str = "") -> TrainingBatch:
+        """The next batch of training samples: completed executions, anonymised, in the order of storing.
+
+        Args:
+            limit: how many samples at most.
+            cursor: `next` of the batch before; empty for the first.
+
+        Raises:
+            CursorInvalid: the cursor is none of ours.
+        """
+        after = _position(cursor)
+        await self.flush()
+        found = await self._store.completions(after, limit + 1)
+        shown, now = found[:limit], self._clock.now()
+        return TrainingBatch(
+            samples=tuple(sample(one.event, self._names, now) for one in shown),
+            key_id=self._names.key_id,
+            next=f"p{shown[-1].position}" if len(found) > len(shown) else None,
+        )
+
+    async def verify(self) -> ChainReport:
+        """Look at the integrity hash of every stored event."""
+        return await self._store.verify()
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Events that wait, were written, were known already, were dropped."""
+        queue = self._queue
+        unit = "{event}"
+        yield Measurement(
+            "arbiter.tracker.buffered", "gauge", queue.offered, "Offered events that wait.", unit
+        )
+        yield Measurement("arbiter.tracker.flushed", "counter", queue.written, "Events stored.", unit)
+        yield Measurement(
+            "arbiter.tracker.duplicates", "counter", queue.duplicates, "Events stored before.", unit
+        )
+        yield Measurement(
+            "arbiter.tracker.dropped", "counter", self._dropped, "Offered events dropped.", unit
+        )
+
+    def _ensure_started(self) -> None:
+        if not self._background:
+            raise LifecycleStateError(
+                "The performance tracker is not started.", hint="Start it, or the container that holds it."
+            )
+
+    async def _flush_in_time(self) -> None:
+        while True:
+            await self._clock.sleep(self._settings.current.flush_interval_ms / 1000)
+            self._queue.kick()
+
+    async def _delete_old(self) -> None:
+        while True:
+            oldest = self._clock.now() - timedelta(days=self._settings.current.retention_days)
+            try:
+                deleted = await self._store.delete_recorded_before(oldest)
+            except Exception:
+                log.exception("old events could not be deleted; trying again tomorrow")
+            else:
+                log.debug("old events deleted", deleted=deleted)
+            await self._clock.sleep(_DAY_S)
+
+
+def _position(cursor: str) -> int:
+    if not cursor:
+        return 0
+    digits = cursor.removeprefix("p")
+    if not (cursor.startswith("p") and digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise CursorInvalid
+    return int(digits)

@@ -1,0 +1,183 @@
+"""Holding agents for tasks: reserve, keep by a lease, give back exactly once, whatever is cancelled in between."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from arbiter.errors import NotFound
+from arbiter.orchestrator.routing.leases import Lease, Leases
+from arbiter.orchestrator.routing.ports import Record, Reservations, Store
+from arbiter.orchestrator.vocabulary import PerformanceReport
+from arbiter.protocols import Clock
+
+__all__ = ["Holding"]
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY_S: Final = 1.0
+_RETRY_AT_MOST_S: Final = 5.0
+"""Most tasks end long before their lease does, so a caller is never told to wait for longer than this."""
+
+
+class Holding:
+    """The agents that are held for tasks, and what must be finished although its caller has gone."""
+
+    def __init__(self, registry: Reservations, store: Store, clock: Clock) -> None:
+        self._registry, self._store, self._clock = registry, store, clock
+        self._leases = Leases()
+        self._unfinished: set[asyncio.Task[Any]] = set()
+        self._taking_back: dict[str, asyncio.Task[None]] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    async def start(self) -> None:
+        """Reserve again for every open lease in the store, and begin to look for leases that end."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        for record in await self._store.open_leases(now):
+            left_s = (record.lease_expires_at - now).total_seconds()
+            if await self.reserve(record.decision.selected_agent):
+                self._leases.hold(
+                    Lease(record.decision.task_id, record.decision.selected_agent, monotonic + left_s)
+                )
+        self._watch = asyncio.create_task(self._look(), name="arbiter-routing-leases")
+
+    async def stop(self) -> None:
+        """Stop looking, finish what is unfinished, give back what is held; the store keeps the leases."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        await asyncio.gather(*self._unfinished, return_exceptions=True)
+        for lease in self._leases.take_all():
+            await self._release(lease.agent_id)
+
+    async def reserve(self, agent_id: str) -> bool:
+        """Count one more task for the agent; False when it is full or gone. Cancelled, it leaves nothing counted."""
+        reserving = asyncio.ensure_future(self._reserve(agent_id))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            self._finish(self._unreserve(reserving, agent_id))
+            raise
+
+    async def keep(self, record: Record, lease_s: float) -> Record | None:
+        """Store the decision for an agent just reserved, and hold the agent; give it back if that fails.
+
+        Returns:
+            The decision that the task had already, in which case nothing is held; else None.
+        """
+        decision = record.decision
+        try:
+            taken = await self._store.add(record)
+        except BaseException:
+            undoing = self._finish(self._take_back(record))
+            self._taking_back[decision.task_id] = undoing
+            undoing.add_done_callback(lambda _: self._taking_back.pop(decision.task_id, None))
+            raise
+        if taken is None:
+            end = self._clock.monotonic() + lease_s
+            self._leases.hold(Lease(decision.task_id, decision.selected_agent, end))
+        else:
+            await self._give_back(decision.selected_agent)
+        return taken
+
+    async def taken_back(self, task_id: str) -> None:
+        """Wait until an abandoned decision for the task, if there is one, is out of the store."""
+        if (undoing := self._taking_back.get(task_id)) is not None:
+            await asyncio.shield(undoing)
+
+    async def let_go(self, task_id: str) -> None:
+        """End the task's lease, if it is open, and give the agent back."""
+        if (lease := self._leases.take(task_id)) is not None:
+            await self._give_back(lease.agent_id)
+
+    async def release_expired(self) -> None:
+        """End the leases whose time is over."""
+        expired = [lease.agent_id for lease in self._leases.take_expired(self._clock.monotonic())]
+        if expired:
+            await self._give_back(*expired)
+
+    async def count(self, agent_id: str, report: PerformanceReport, *, key: str) -> None:
+        """Count an outcome into the agent's record; an agent that has gone needs none."""
+        try:
+            await self._registry.update_performance(agent_id, report, key=key)
+        except NotFound:
+            log.info("the outcome is of an agent that is gone", agent_id=agent_id)
+
+    async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work`, which goes on to its end when the caller is cancelled."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        return await asyncio.shield(task)
+
+    def is_over(self, record: Record) -> bool:
+        """Whether the lease of a decision has ended: by this process' clock if it holds it, else by the stored time."""
+        lease = self._leases.get(record.decision.task_id)
+        if lease is not None:
+            return lease.ends_at <= self._clock.monotonic()
+        return record.lease_expires_at <= self._clock.now()
+
+    def retry_after_s(self) -> float:
+        """Seconds after which a full agent may be free: the next lease's end, between 1 and 5."""
+        end = self._leases.next_end()
+        left_s = _RETRY_AT_MOST_S if end is None else end - self._clock.monotonic()
+        return min(max(left_s, 1.0), _RETRY_AT_MOST_S)
+
+    async def _look(self) -> None:
+        while True:
+            await self._clock.sleep(_LOOK_EVERY_S)
+            await self.release_expired()
+
+    async def _reserve(self, agent_id: str) -> bool:
+        try:
+            return await self._registry.reserve(agent_id)
+        except NotFound:
+            return False
+
+    async def _unreserve(self, reserving: asyncio.Future[bool], agent_id: str) -> None:
+        if await reserving:
+            await self._release(agent_id)
+
+    async def _take_back(self, record: Record) -> None:
+        await self._release(record.decision.selected_agent)
+        await self._store.forget(record.decision.decision_id)
+
+    async def _give_back(self, *agent_ids: str) -> None:
+        async def releasing() -> None:
+            for agent_id in agent_ids:
+                await self._release(agent_id)
+
+        await asyncio.shield(self._finish(releasing()))
+
+    async def _release(self, agent_id: str) -> None:
+        try:
+            await self._registry.release(agent_id)
+        except NotFound:
+            return
+        except Exception as error:  # noqa: BLE001  it must be tried again, whatever it was
+            log.warning("an agent could not be given back yet", agent_id=agent_id, reason=str(error))
+            self._leases.hold(Lease(uuid.uuid4().hex, agent_id, self._clock.monotonic()))
+
+    def _finish(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` to its end, whoever is cancelled; what it raises is logged."""
+
+        async def finishing() -> None:
+            try:
+                await work
+            except Exception:
+                log.exception("routing could not tidy up")
+
+        task = asyncio.create_task(finishing())
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        return task

@@ -1,0 +1,254 @@
+"""The task router (ARBITER-002): which agent gets a task, and what the outcome teaches.
+
+Order of things, so that a crash between any two leaves nothing wrong. Routing: reserve the agent, store the decision,
+then tell the caller; a decision that nobody was told of is taken back. Outcome: count it for the agent under the
+decision's id, record the event under an id made of it, then store outcome and arm in one transaction; the first two
+change nothing when they come again, so that a client's retry heals whatever was cut short.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from random import Random
+from typing import TypeVar
+
+from arbiter.errors import LifecycleStateError
+from arbiter.operation import operation
+from arbiter.orchestrator.routing.candidates import Candidates
+from arbiter.orchestrator.routing.errors import (
+    NoCapacity,
+    OutcomeConflict,
+    TaskExists,
+    TaskTypeDiffers,
+    TaskUnknown,
+)
+from arbiter.orchestrator.routing.holding import Holding
+from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
+from arbiter.orchestrator.routing.ports import (
+    Conclusion,
+    Happening,
+    Record,
+    Registry,
+    Requirement,
+    Store,
+    Tracker,
+)
+from arbiter.orchestrator.routing.reporting import Figures, Journal, annotate, trace_id
+from arbiter.orchestrator.routing.scoring import Arms, Slate
+from arbiter.orchestrator.routing.settings import RoutingSettings
+from arbiter.orchestrator.routing.strategies import STRATEGIES, Choice, RoundRobin, Strategy, Turns
+from arbiter.orchestrator.routing.turnstile import Turnstile
+from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
+
+__all__ = ["TaskRouter"]
+
+Q = TypeVar("Q")
+E = TypeVar("E")
+
+
+class TaskRouter:
+    """Chooses an agent for each task, holds it by a lease, and learns from what comes of it.
+
+    Args:
+        registry: who is there and who is free.
+        tracker: where decisions and outcomes are written down.
+        store: where they are durable.
+        settings: the `[routing]` section, read once for each decision; the seed only here.
+        clock: for leases and times.
+        question: makes the registry's query of a requirement and a cursor ("" at first).
+        event: makes the tracker's event of a happening.
+    """
+
+    def __init__(
+        self,
+        registry: Registry[Q],
+        tracker: Tracker[E],
+        store: Store,
+        settings: Live[RoutingSettings],
+        clock: Clock,
+        question: Callable[[Requirement, str], Q],
+        event: Callable[[Happening], E],
+    ) -> None:
+        self._registry, self._store, self._settings, self._clock = registry, store, settings, clock
+        self._candidates = Candidates(registry, question)
+        self._holding = Holding(registry, store, clock)
+        self._journal = Journal(tracker, event)
+        self._figures = Figures()
+        self._turns = Turns()
+        self._turnstile = Turnstile()
+        self._rng = Random(settings.current.seed)  # noqa: S311  a draw between agents is no secret
+        self._arms: Arms | None = None
+
+    async def start(self) -> None:
+        """Load what was learned, reserve again for every open lease, and begin to end leases in time."""
+        self._arms = Arms(await self._store.arms())
+        await self._holding.start()
+
+    async def stop(self) -> None:
+        """Finish what was begun; leases stay in the store and are restored by the next start."""
+        await self._holding.stop()
+        self._arms = None
+
+    async def check(self) -> CheckResult:
+        """Pass while the registry answers in time; warn when the last decision had to fall back."""
+        self._learned()
+        if self._figures.fallback_reason:
+            return CheckResult(Status.WARN, f"the last decision fell back: {self._figures.fallback_reason}")
+        return CheckResult(Status.PASS, f"{len(self._holding)} leases open")
+
+    def measurements(self) -> Iterator[Measurement]:
+        """Decisions, fallbacks, outcomes, open leases and the time that decisions take."""
+        return self._figures.measurements(len(self._holding))
+
+    @operation
+    async def route(self, task: Task) -> Decision:
+        """Choose an agent and hold it for the task. The same task again gets the same decision.
+
+        Raises:
+            NoCapableAgent: nobody that takes work can do it; names what is missing.
+            NoCapacity: all who could are full.
+            RoutingUnavailable: the registry does not answer, and nothing is known to fall back on.
+            TaskExists: another task was routed under its id.
+        """
+        began = self._clock.monotonic()
+        await self._holding.release_expired()
+        if task.task_id is None:
+            decision = await self._decide(task.model_copy(update={"task_id": uuid.uuid4().hex}))
+        else:
+            async with self._turnstile.passing(task.task_id):
+                decision = await self._decided_before(task) or await self._decide(task)
+        self._figures.took(self._clock.monotonic() - began)
+        return decision
+
+    @operation(span_attributes=("task_id",))
+    async def report_outcome(self, task_id: str, outcome: Outcome) -> OutcomeReceipt:
+        """Learn how a routed task went. Counts once; the same outcome again gets the same receipt.
+
+        Raises:
+            TaskUnknown: no such task was routed.
+            OutcomeConflict: it has a different outcome already.
+            TaskTypeDiffers: the outcome names another task type.
+        """
+        self._learned()
+        await self._holding.release_expired()
+        async with self._turnstile.passing(task_id):
+            record = await self._found(task_id)
+            if record is None:
+                raise TaskUnknown(task_id)
+            outcome = _under_its_type(record, outcome)
+            stored = record if record.outcome is not None else await self._conclude(record, outcome)
+        if stored.outcome != outcome:
+            raise OutcomeConflict(task_id)
+        return _receipt(stored, outcome)
+
+    async def _decided_before(self, task: Task) -> Decision | None:
+        record = await self._found(task.task_id or "")
+        return None if record is None else _same(record, task)
+
+    async def _found(self, task_id: str) -> Record | None:
+        await self._holding.taken_back(task_id)
+        return await self._store.find(task_id)
+
+    async def _decide(self, task: Task) -> Decision:
+        settings, arms = self._settings.current, self._learned()
+        requirement = Requirement(task.task_type, task.languages, task.specializations)
+        matches, stale = await self._candidates.find(requirement, settings.max_routing_time_ms / 1000)
+        slate = Slate.rated(requirement, matches, arms.all_of(task.task_type), settings.load_weight)
+        strategy: Strategy = STRATEGIES[settings.strategy](settings, self._turns)
+        if stale:
+            strategy, slate.free = RoundRobin(self._turns), list(range(len(matches)))
+        choice = await self._reserve(slate, strategy)
+        decision = self._decision(task, slate, strategy, choice, stale)
+        lease_s = settings.lease_s if task.timeout_ms is None else task.timeout_ms / 1000
+        lease_end = decision.decided_at + timedelta(seconds=lease_s)
+        record = Record(task, decision, slate.scores[choice.position], lease_end)
+        taken = await self._holding.keep(record, lease_s)
+        if taken is not None:
+            return _same(taken, task)
+        self._made(record, len(matches), stale)
+        return decision
+
+    async def _reserve(self, slate: Slate, strategy: Strategy) -> Choice:
+        """The strategy's choice that the registry agrees to; an agent that is full after all is passed over."""
+        while slate.free:
+            choice = strategy.choose(slate, self._rng)
+            if await self._holding.reserve(slate.agents[choice.position].id):
+                return choice
+            slate.free.remove(choice.position)
+        raise NoCapacity(slate.requirement.task_type or "", len(slate.agents), self._holding.retry_after_s())
+
+    def _decision(self, task: Task, slate: Slate, strategy: Strategy, choice: Choice, stale: str) -> Decision:
+        fallback = f"fallback, since {stale}: " if stale else ""
+        return Decision(
+            decision_id=uuid.uuid4().hex,
+            task_id=task.task_id or "",
+            selected_agent=slate.agents[choice.position].id,
+            strategy=strategy.name,
+            explored=choice.explored,
+            confidence=slate.arms[choice.position].confidence,
+            reason=f"{fallback}{choice.reason}; {slate.standing(choice.position)}",
+            alternatives=slate.alternatives(choice.position),
+            decided_at=self._clock.now(),
+            trace_id=trace_id(),
+        )
+
+    def _made(self, record: Record, candidates: int, stale: str) -> None:
+        self._figures.decided(record.decision, stale)
+        annotate(record, candidates, fallback=bool(stale))
+        self._journal.decided(record)
+
+    async def _conclude(self, record: Record, outcome: Outcome) -> Record:
+        decision, at = record.decision, self._clock.now()
+        late = self._holding.is_over(record)
+        report = outcome.report
+        await self._holding.count(decision.selected_agent, report, key=decision.decision_id)
+        await self._journal.concluded(record, report, at, late=late)
+        return await self._holding.to_the_end(self._settle(record, outcome, at, late=late))
+
+    async def _settle(self, record: Record, outcome: Outcome, at: datetime, *, late: bool) -> Record:
+        conclusion = await self._store.conclude(record, outcome, at, late=late, then=self._concluded)
+        await self._holding.let_go(record.decision.task_id)
+        return conclusion.record
+
+    def _concluded(self, conclusion: Conclusion) -> None:
+        """The outcome is durable: learn from it, once."""
+        record, arms = conclusion.record, self._arms
+        if not conclusion.counted or record.outcome is None or arms is None:
+            return
+        arms.count(record.decision.selected_agent, record.task.task_type, success=record.outcome.success)
+        self._figures.concluded(success=record.outcome.success, late=record.late)
+
+    def _learned(self) -> Arms:
+        if self._arms is None:
+            raise LifecycleStateError(
+                "The router is not started.", hint="Start it, or the container that holds it."
+            )
+        return self._arms
+
+
+def _same(record: Record, task: Task) -> Decision:
+    if record.task != task:
+        raise TaskExists(record.decision.task_id)
+    return record.decision
+
+
+def _under_its_type(record: Record, outcome: Outcome) -> Outcome:
+    """The outcome with the task type spelled out, so that leaving it out or not makes no difference."""
+    task_type = record.task.task_type
+    if outcome.task_type not in (None, task_type):
+        raise TaskTypeDiffers(task_type, outcome.task_type or "")
+    return outcome.model_copy(update={"task_type": task_type})
+
+
+def _receipt(record: Record, outcome: Outcome) -> OutcomeReceipt:
+    decision = record.decision
+    return OutcomeReceipt(
+        task_id=decision.task_id,
+        decision_id=decision.decision_id,
+        agent_id=decision.selected_agent,
+        success=outcome.success,
+        late=record.late,
+        recorded_at=record.outcome_at or decision.decided_at,
+    )

@@ -1,0 +1,165 @@
+"""The database as the components use it: `write` and `read` take a callable for a SQLAlchemy connection.
+
+One thread writes, and commits whatever waits in one transaction (group commit), so that durable writes cost one disk
+flush for many; two threads read. All of them are daemons: a hung database never keeps the process from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, select
+
+from arbiter.errors import LifecycleStateError
+from arbiter.orchestrator.storage.engines import Engines, database_url, open_engines
+from arbiter.orchestrator.storage.errors import StorageUnavailable
+from arbiter.orchestrator.storage.jobs import Job
+from arbiter.orchestrator.storage.lanes import Reader, Writer
+from arbiter.orchestrator.storage.migrations import REVISIONS
+from arbiter.orchestrator.storage.threads import on_daemon_thread
+from arbiter.protocols import CheckResult, Measurement, Status
+
+__all__ = ["Database"]
+
+T = TypeVar("T")
+
+_READERS: Final = 2
+
+
+class Database:
+    """Durable storage: SQLite in a file, or PostgreSQL.
+
+    Args:
+        url: as `StorageSettings.url`; a relative SQLite path is relative to the working directory.
+        password: the database user's password, where the URL does not hold it.
+    """
+
+    def __init__(self, url: str, password: SecretStr | str = "") -> None:
+        self._url = url
+        self._password = password
+        self._open: _Open | None = None
+
+    async def start(self) -> None:
+        """Connect, bring the schema up to date, begin to take work.
+
+        Raises:
+            DatabaseUnusable: with the reason and the mend.
+            LifecycleStateError: it is open already.
+        """
+        if self._open is not None:
+            raise LifecycleStateError("The database is open already.")
+        opening = on_daemon_thread(self._connect, "arbiter-db-open")
+        try:
+            engines = await asyncio.wrap_future(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_late)
+            raise
+        self._open = _Open.on(engines)
+
+    async def stop(self) -> None:
+        """Refuse new work, finish what is queued, bring all of it into the main file, disconnect."""
+        if self._open is None:
+            return
+        closing, self._open = self._open, None
+        closing.end()
+        await asyncio.gather(*map(asyncio.wrap_future, closing.threads))
+        await asyncio.wrap_future(on_daemon_thread(closing.engines.close, "arbiter-db-close"))
+
+    async def write(self, work: Callable[[Connection], T], *, then: Callable[[T], None] | None = None) -> T:
+        """Run `work` on the writer thread, and return its result when it is committed.
+
+        Jobs are run one after the other, in the order of the calls. A job that raises is rolled back alone. A waiter
+        that is cancelled does not take its job back: it is written, and `then` is called, all the same.
+
+        Args:
+            work: changes the database through the connection and nothing else, since it may be run twice.
+            then: called on this loop with the result, after the commit, in the order of the commits, before the
+                waiter goes on: the place to bring memory into line. Must not raise.
+
+        Raises:
+            StorageUnavailable: the database is not open, or does not answer.
+            StorageError: a statement failed. Whatever else `work` raises comes through unchanged.
+        """
+        job = Job(work, then)
+        self._opened().writer.put(job)
+        return await job.waiter
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a reader thread, in a read transaction: one consistent view, every awaited write in it.
+
+        Args:
+            work: reads through the connection and returns plain values; no cursor may leave it.
+
+        Raises:
+            StorageUnavailable, StorageError: as `write`.
+        """
+        job = Job(work)
+        self._opened().reader.put(job)
+        return await job.waiter
+
+    async def check(self) -> CheckResult:
+        """Whether the database answers a read."""
+        await self.read(lambda connection: connection.execute(select(1)).scalar())
+        return CheckResult(
+            Status.PASS, f"{self._opened().engines.writing.dialect.name} answers, schema {REVISIONS[-1]}"
+        )
+
+    def measurements(self) -> Iterable[Measurement]:
+        """How much was read and written, and in how many commits."""
+        if (opened := self._open) is None:
+            return
+        writer, reader = opened.writer, opened.reader
+        yield Measurement(
+            "arbiter.database.writes", "counter", writer.jobs, "Write jobs done or failed.", "{job}"
+        )
+        yield Measurement(
+            "arbiter.database.commits", "counter", writer.commits, "Transactions for them.", "{commit}"
+        )
+        yield Measurement(
+            "arbiter.database.waiting", "gauge", writer.waiting, "Write jobs that wait.", "{job}"
+        )
+        yield Measurement(
+            "arbiter.database.reads", "counter", reader.jobs, "Read jobs done or failed.", "{job}"
+        )
+
+    def _connect(self) -> Engines:
+        password = self._password if isinstance(self._password, str) else self._password.get_secret_value()
+        return open_engines(database_url(self._url, password), _READERS)
+
+    def _opened(self) -> _Open:
+        if self._open is None:
+            raise StorageUnavailable(
+                "The database is not open.", hint="Start it, or the container that holds it."
+            )
+        return self._open
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    engines: Engines
+    writer: Writer
+    reader: Reader
+    threads: tuple[Future[None], ...]
+
+    @classmethod
+    def on(cls, engines: Engines) -> _Open:
+        writer, reader = Writer(engines.writing), Reader(engines.reading)
+        writing = on_daemon_thread(writer.run, "arbiter-db-writer")
+        reading = (on_daemon_thread(reader.run, f"arbiter-db-reader-{number}") for number in range(_READERS))
+        return cls(engines, writer, reader, (writing, *reading))
+
+    def end(self) -> None:
+        self.writer.close()
+        for _ in range(_READERS):
+            self.reader.close()
+
+
+def _close_late(opening: Future[Engines]) -> None:
+    # The start was given up while the connection was being made: nobody else will close it.
+    if opening.exception() is None:
+        opening.result().close()

@@ -1,0 +1,78 @@
+"""Migrations: the schema's steps, and the decision whether one is due.
+
+A step is a file in `versions/`, written by hand for both databases and never changed once it is released; its
+revision is appended to `REVISIONS`. alembic takes a fifth of a second to import, so it is imported only when a step
+is due.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+
+__all__ = ["REVISIONS", "SchemaTooNew", "migrate", "present_revision"]
+
+log = structlog.get_logger(__name__)
+
+REVISIONS: Final = ("0001",)
+"""All revisions, oldest first."""
+
+_VERSION = table("alembic_version", column("version_num"))
+_ADVISORY_LOCK = 4_147_171_717  # any fixed number that other programs on the same server will not pick
+
+
+class SchemaTooNew(Exception):
+    """The database is of a revision that this program does not know."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"its schema is of revision {revision}, and this program knows up to {REVISIONS[-1]}"
+        )
+        self.revision = revision
+
+
+def present_revision(connection: Connection) -> str | None:
+    """The database's revision; None when it was never used by this program."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(select(_VERSION.c.version_num)).scalar()
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest revision, all in one transaction; do next to nothing when it is there already.
+
+    Raises:
+        SchemaTooNew: the revision is unknown to this program; nothing was changed.
+    """
+    with engine.connect() as connection:
+        if not _is_due(present_revision(connection)):
+            return
+    with engine.begin() as connection:
+        if (
+            connection.dialect.name == "postgresql"
+        ):  # two instances may start at once; SQLite's BEGIN IMMEDIATE waits
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
+        before = present_revision(connection)
+        if _is_due(before):
+            _upgrade(connection)
+            log.info("database schema brought up to date", before=before, now=REVISIONS[-1])
+
+
+def _is_due(revision: str | None) -> bool:
+    if revision is not None and revision not in REVISIONS:
+        raise SchemaTooNew(revision)
+    return revision != REVISIONS[-1]
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415  see the module's docstring
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

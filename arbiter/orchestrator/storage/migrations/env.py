@@ -1,0 +1,10 @@
+"""What alembic runs: the steps that are due, on the connection and in the transaction that it is handed."""
+
+from __future__ import annotations
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+
+with context.begin_transaction():
+    context.run_migrations()

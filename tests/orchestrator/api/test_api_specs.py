@@ -1,0 +1,68 @@
+"""`/v1/specs/validate`, over the real validator."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+import yaml
+
+from tests.orchestrator.kit import SPEC, Serving, problem_code
+
+
+async def test_a_yaml_spec_gets_a_verdict(serving: Serving) -> None:
+    """A spec that holds what the rules ask for passes."""
+    async with serving() as served:
+        answer = await served.http.post("/v1/specs/validate?ruleset=caws-3.4", content=SPEC)
+
+        judgement = answer.json()
+        assert answer.status_code == 200
+        assert (judgement["ruleset"], judgement["verdict"], judgement["passed"]) == ("caws-3.4", "pass", True)
+
+
+async def test_a_bad_spec_is_judged_with_findings(serving: Serving) -> None:
+    """A spec that fails gets 200: verdict, and findings with code, severity, place, message and hint."""
+    async with serving() as served:
+        answer = await served.http.post("/v1/specs/validate", content="id: FEAT1\nrisk_tier: 9\n")
+
+        judgement = answer.json()
+        assert (answer.status_code, judgement["verdict"], judgement["passed"]) == (200, "fail", False)
+        assert set(judgement["findings"][0]) == {
+            "code",
+            "severity",
+            "path",
+            "line",
+            "column",
+            "message",
+            "hint",
+        }
+
+
+async def test_json_and_yaml_are_judged_alike(serving: Serving) -> None:
+    """The same spec as JSON gets the same verdict, whatever the content type says."""
+    as_json = orjson.dumps(yaml.safe_load(SPEC))
+    async with serving() as served:
+        for kind in ("application/json", "application/yaml", "text/plain"):
+            answer = await served.http.post(
+                "/v1/specs/validate", content=as_json, headers={"Content-Type": kind}
+            )
+
+            assert (answer.status_code, answer.json()["verdict"]) == (200, "pass")
+
+
+@pytest.mark.parametrize("body", [b"", b"a: [", b"- a\n- b\n", b"\xff\xfe\x00", b"just text"])
+async def test_what_cannot_be_judged_gets_422(serving: Serving, body: bytes) -> None:
+    """No YAML and no mapping are refused, naming the document."""
+    async with serving() as served:
+        answer = await served.http.post("/v1/specs/validate", content=body)
+
+        assert (answer.status_code, problem_code(answer)) == (422, "not-a-mapping")
+        assert answer.json()["errors"][0]["field"] == "document"
+
+
+async def test_an_unknown_ruleset_is_refused(serving: Serving) -> None:
+    """The query parameter is named, and the known rule sets are hinted at."""
+    async with serving() as served:
+        answer = await served.http.post("/v1/specs/validate?ruleset=caws-99", content=SPEC)
+
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "ruleset")
+        assert "caws-3.4" in answer.json()["hint"]

@@ -1,0 +1,1 @@
+"""CAWS: reading documents, judging them."""

@@ -1,0 +1,75 @@
+"""Events and trackers for the tests of this room."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from arbiter.orchestrator.performance.contents import Store
+from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
+from arbiter.orchestrator.performance.settings import PerformanceSettings
+from arbiter.orchestrator.performance.tracker import PerformanceTracker
+from arbiter.testing.clock import FakeClock
+from arbiter.testing.live import Fixed
+
+__all__ = ["NOW", "completion", "counted", "decision", "tracking"]
+
+NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+def completion(
+    event_id: str,
+    *,
+    agent_id: str | None = "a",
+    success: bool | None = True,
+    quality: float | None = 0.5,
+    latency_ms: float | None = 100.0,
+    cost: float | None = None,
+    tokens: int | None = None,
+) -> PerformanceEvent:
+    """A completed execution of a code review."""
+    return PerformanceEvent(
+        id=event_id,
+        type=EventType.TASK_EXECUTION_COMPLETE,
+        timestamp=NOW,
+        agent_id=agent_id,
+        task_id=f"task-{event_id}",
+        task_type="code-review",
+        success=success,
+        quality_score=quality,
+        latency_ms=latency_ms,
+        cost=cost,
+        tokens_used=tokens,
+        metadata={"note": "private", "share": 0.25, "count": 3, "flag": True, "none": None},
+    )
+
+
+def decision(event_id: str, agent_id: str = "a") -> PerformanceEvent:
+    """A routing decision, which counts into no rate."""
+    return PerformanceEvent(
+        id=event_id,
+        type=EventType.ROUTING_DECISION,
+        timestamp=NOW,
+        agent_id=agent_id,
+        latency_ms=9999,
+        cost=0.25,
+    )
+
+
+@asynccontextmanager
+async def tracking(
+    store: Store, settings: PerformanceSettings | None = None, clock: FakeClock | None = None
+) -> AsyncIterator[PerformanceTracker]:
+    """A started tracker over `store`; it flushes at the end."""
+    tracker = PerformanceTracker(store, Fixed(settings or PerformanceSettings()), clock or FakeClock())
+    await tracker.start()
+    try:
+        yield tracker
+    finally:
+        await tracker.stop()
+
+
+def counted(tracker: PerformanceTracker, name: str) -> float:
+    """One of the tracker's numbers."""
+    return next(one.value for one in tracker.measurements() if one.name == f"arbiter.tracker.{name}")

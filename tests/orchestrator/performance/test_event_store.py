@@ -1,0 +1,147 @@
+"""Events in the database: stored once, chained, summed up by SQL, deleted by age."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
+
+from arbiter.orchestrator.performance.models import PerformanceEvent
+from arbiter.orchestrator.performance.store import EventStore
+from arbiter.orchestrator.storage.database import Database
+from arbiter.orchestrator.storage.errors import StorageError
+from arbiter.orchestrator.storage.schema import events
+from tests.orchestrator.performance.kit import NOW, completion, decision
+
+
+async def test_an_event_comes_back_as_it_went(any_database: Database) -> None:
+    """Every field, metadata with its kinds included."""
+    store = EventStore(any_database)
+    event = completion("e1", cost=0.125, tokens=7)
+
+    await store.append([event], NOW)
+
+    assert [found.event for found in await store.completions(0, 10)] == [event]
+
+
+async def test_an_id_is_stored_once(any_database: Database) -> None:
+    """What is stored already, or comes twice in one batch, is passed over; the first one stays."""
+    store = EventStore(any_database)
+    first = completion("e1", latency_ms=1)
+
+    assert await store.append([first, completion("e1", latency_ms=2), completion("e2")], NOW) == {"e1", "e2"}
+    assert await store.append([completion("e2"), completion("e3")], NOW) == {"e3"}
+
+    assert [found.event.id for found in await store.completions(0, 10)] == ["e1", "e2", "e3"]
+    assert (await store.completions(0, 1))[0].event == first
+    assert (await store.verify()).model_dump() == {"events": 3, "chains": 1, "broken_at": None}
+
+
+async def test_each_instance_has_a_chain_of_its_own(any_database: Database) -> None:
+    """Two stores on one database, as two instances or two runs have, write two chains, both whole."""
+    stores = [EventStore(any_database) for _ in range(2)]
+    for number in range(6):
+        await stores[number % 2].append([completion(f"e{number}")], NOW)
+
+    assert (await stores[0].verify()).model_dump() == {"events": 6, "chains": 2, "broken_at": None}
+
+
+async def test_a_tampered_event_is_named(any_database: Database) -> None:
+    """A row that somebody changed, or took away, is found."""
+    store = EventStore(any_database)
+    await store.append([completion(f"e{number}") for number in range(5)], NOW)
+
+    await any_database.write(
+        lambda connection: (
+            connection.execute(update(events).where(events.c.id == "e3").values(success=False)).rowcount
+        )
+    )
+    assert (await store.verify()).broken_at == "e3"
+
+    await any_database.write(
+        lambda connection: connection.execute(delete(events).where(events.c.id == "e3")).rowcount
+    )
+    assert (await store.verify()).broken_at == "e4"
+
+
+async def test_the_chain_goes_on_after_a_failed_batch(any_database: Database) -> None:
+    """A batch that could not be stored leaves no gap."""
+    store = EventStore(any_database)
+    await store.append([completion("e1")], NOW)
+    with pytest.raises(StorageError):
+        await store.append([completion("e2").model_copy(update={"type": None})], NOW)
+
+    await store.append([completion("e3")], NOW)
+
+    assert (await store.verify()).model_dump() == {"events": 2, "chains": 1, "broken_at": None}
+
+
+async def test_a_summary_adds_up(any_database: Database) -> None:
+    """Rates and latencies come from completions only; cost and tokens from everything."""
+    store = EventStore(any_database)
+    await store.append(
+        [
+            completion("e1", success=True, quality=0.5, latency_ms=100, cost=1.5, tokens=10),
+            completion("e2", success=False, quality=1.0, latency_ms=300, cost=0.5, tokens=20),
+            completion("e3", success=None, quality=None, latency_ms=None),
+            completion("e4", agent_id="b"),
+            decision("e5"),
+        ],
+        NOW,
+    )
+
+    summary = await store.summarize("a")
+
+    assert summary.model_dump() == {
+        "events": 4, "by_type": {"routing_decision": 1, "task_execution_complete": 3}, "completed": 3, "succeeded": 1,
+        "success_rate": 0.5, "average_quality": 0.75, "average_latency_ms": 200.0, "p95_latency_ms": 300.0,
+        "total_cost": 2.25, "total_tokens": 30, "first_at": NOW, "last_at": NOW,
+    }  # fmt: skip
+    assert (await store.summarize(None)).events == 5
+
+
+async def test_a_summary_of_nothing_is_zeros(any_database: Database) -> None:
+    """An agent without events has counts of zero, and means that are not known."""
+    summary = await EventStore(any_database).summarize("nobody")
+
+    assert (summary.events, summary.completed, summary.total_cost, summary.by_type) == (0, 0, 0, {})
+    assert (summary.success_rate, summary.p95_latency_ms, summary.first_at) == (None, None, None)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=60))
+async def test_the_95th_percentile_is_the_nearest_rank(database: Database, latencies: list[int]) -> None:
+    """The smallest latency that at least 95 % of the executions do not exceed."""
+    store = EventStore(database)
+    await database.write(lambda connection: connection.execute(delete(events)).rowcount)
+    await store.append([completion(f"e{n}", latency_ms=value) for n, value in enumerate(latencies)], NOW)
+
+    summary = await store.summarize("a")
+
+    within = [
+        value for value in latencies if sum(other <= value for other in latencies) >= 0.95 * len(latencies)
+    ]
+    assert summary.p95_latency_ms == min(within)
+    assert summary.average_latency_ms == pytest.approx(statistics.fmean(latencies))
+
+
+async def test_what_is_too_old_is_deleted_and_the_chain_still_holds(any_database: Database) -> None:
+    """Deleting by age takes the oldest part of a chain; what is left is verified from there on."""
+    store = EventStore(any_database)
+    await store.append([completion("e1"), completion("e2")], NOW)
+    await store.append([completion("e3")], NOW + timedelta(days=1))
+
+    assert await store.delete_recorded_before(NOW + timedelta(hours=1)) == 2
+
+    left = await any_database.read(lambda connection: list(connection.execute(select(events.c.id)).scalars()))
+    assert left == ["e3"]
+    assert (await store.verify()).model_dump() == {"events": 1, "chains": 1, "broken_at": None}
+
+
+def test_a_default_event_has_an_id_of_its_own() -> None:
+    """Two events without an id are two events."""
+    assert PerformanceEvent(type="routing_decision").id != PerformanceEvent(type="routing_decision").id

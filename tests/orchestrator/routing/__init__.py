@@ -1,0 +1,1 @@
+"""Routing: choice, leases, outcomes, learning."""
