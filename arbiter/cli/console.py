@@ -1,0 +1,75 @@
+"""How the command line speaks: JSON for scripts on stdout, words for people, and every error in one shape.
+
+A failure is Description, Cause and Hint on stderr; a traceback appears only when `ARBITER_TRACEBACK=1` asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+from arbiter.errors import ArbiterError
+
+__all__ = ["error_console", "out_console", "print_json", "report"]
+
+
+def out_console() -> Console:
+    """Where results go: coloured on a terminal, plain in a pipe."""
+    return Console(highlight=False)
+
+
+def error_console() -> Console:
+    """Where errors and progress go, so that results can be piped."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Write one JSON document, indented, with a newline at its end.
+
+    Args:
+        value: anything that orjson writes: dicts, lists, dataclasses, datetimes (RFC 3339).
+    """
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.flush()
+
+
+def report(error: BaseException) -> None:
+    """Tell a person what happened: Description, Cause (the chain of causes), Hint."""
+    console = error_console()
+    message, hint = _words(error)
+    console.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
+    for cause in _causes(error):
+        console.print(f"[bold]Cause:[/] {escape(_words(cause)[0])}", soft_wrap=True)
+    if hint:
+        console.print(f"[bold]Hint:[/]  {escape(hint)}", soft_wrap=True)
+    if os.environ.get("ARBITER_TRACEBACK") == "1":
+        traceback.print_exception(error, file=sys.stderr)
+
+
+def _words(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, ArbiterError):
+        return error.message, error.hint
+    if isinstance(error, BaseExceptionGroup):
+        return error.message, ""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, ""
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What led to `error`, outermost first: members of groups, then the chain of `__cause__`."""
+    found: list[BaseException] = []
+    waiting = _next(error)
+    while waiting and len(found) < 20:
+        cause = waiting.pop(0)
+        found.append(cause)
+        waiting[:0] = _next(cause)
+    return found
+
+
+def _next(error: BaseException) -> list[BaseException]:
+    members: list[BaseException] = list(error.exceptions) if isinstance(error, BaseExceptionGroup) else []
+    return members if error.__cause__ is None else [*members, error.__cause__]

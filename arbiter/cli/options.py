@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from arbiter.app import App
+from arbiter.cli.application import load_application
+from arbiter.settings.sources import Sources
+
+__all__ = ["Chosen", "Json"]
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Answer with one JSON document.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Chosen:
+    """Which application, and with which settings."""
+
+    app: Annotated[
+        str | None,
+        Parameter(
+            name="--app", help="Import string of the application (ARBITER_APP, containers:create_app)."
+        ),
+    ] = None
+    env: Annotated[str | None, Parameter(name="--env", help="Environment (ARBITER_ENV, development).")] = None
+    overrides: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--set",
+            negative="",
+            help="Override one key: --set routing.exploration_rate=0.2; may be repeated.",
+        ),
+    ] = ()
+
+    def load(self) -> App:
+        """The application, told where its settings come from.
+
+        Raises:
+            ConfigurationError: there is no such application, or an override is no `key=value`.
+        """
+        application = load_application(self.app)
+        application.configure(Sources.of_process(environment=self.env, overrides=self.overrides))
+        return application

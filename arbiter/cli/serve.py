@@ -1,0 +1,84 @@
+"""`arbiter run` and `arbiter check`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+from rich.markup import escape
+
+from arbiter.app import ExitCode, Ready
+from arbiter.cli.console import error_console, out_console, print_json, report
+from arbiter.cli.options import Chosen, Json
+from arbiter.errors import ConfigurationError
+
+__all__ = ["check_application", "run_application"]
+
+EVERYTHING = Chosen()
+
+
+def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int:
+    """Start the application and serve until SIGTERM or Ctrl-C.
+
+    Examples:
+        arbiter run
+        arbiter run --env staging
+        arbiter run --set server.port=8080 --set observability.log_level=debug
+
+    Exit codes: 0 clean, 1 a component failed to stop, 3 the start failed, 78 settings, 124 the stop took too long.
+    """
+
+    def announce(ready: Ready) -> None:
+        if json:
+            print_json(dataclasses.asdict(ready))
+            return
+        _announce(ready)
+
+    return chosen.load().run(on_ready=announce, report=report)
+
+
+def _announce(ready: Ready) -> None:
+    console = error_console()
+    console.print(
+        f"\n  [bold green]ARBITER is ready[/] in {ready.start_s:.2f} s ({escape(ready.environment)})"
+    )
+    console.print(f"  API          {ready.url}      docs at {ready.url}/docs")
+    console.print(
+        f"  management   {ready.management_url}      /readyz /healthz /metrics /info /config /breakers"
+    )
+    console.print("  try          arbiter demo      in a second terminal")
+    console.print("  stop         Ctrl-C\n")
+    sys.stderr.flush()
+
+
+def check_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int:
+    """Check the settings and the container, and start nothing.
+
+    Every problem is reported at once: settings that are wrong, providers whose arguments do not fit, cycles, undefined
+    dependencies.
+
+    Examples:
+        arbiter check
+        arbiter check --env production --json
+
+    Exit codes: 0 all is well, 3 the container has problems, 78 the settings have.
+    """
+    try:
+        container = chosen.load().container
+        container.settings()
+    except ConfigurationError as error:
+        if json:
+            print_json({"ok": False, "settings": str(error), "problems": []})
+        else:
+            report(error)
+        return ExitCode.CONFIGURATION
+    problems = container.validate()
+    if json:
+        print_json({"ok": not problems, "problems": [dataclasses.asdict(problem) for problem in problems]})
+    elif not problems:
+        environment = container.settings.environment()
+        out_console().print(f"The settings of {environment} are valid, and every provider's arguments fit.")
+    else:
+        for problem in problems:
+            error_console().print(f"[bold red]Error:[/] {escape(str(problem))}", soft_wrap=True)
+    return ExitCode.START_FAILED if problems else ExitCode.CLEAN

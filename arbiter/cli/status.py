@@ -1,0 +1,103 @@
+"""`arbiter status`: how a running instance is, asked through its management port."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import httpx2
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from arbiter.cli.console import out_console, print_json, report
+from arbiter.cli.options import Json
+from arbiter.errors import ArbiterError
+
+__all__ = ["show_status"]
+
+COLOURS = {
+    "pass": "green",
+    "warn": "yellow",
+    "fail": "red",
+    "closed": "green",
+    "open": "red",
+    "half-open": "yellow",
+}
+UNREACHABLE = 2
+
+
+def show_status(
+    *,
+    management: Annotated[
+        str,
+        Parameter(
+            name="--management", env_var="ARBITER_MANAGEMENT_URL", help="Address of the management port."
+        ),
+    ] = "http://127.0.0.1:3001",
+    json: Json = False,
+) -> int:
+    """Show how a running instance is: readiness, every check, every circuit breaker.
+
+    Examples:
+        arbiter status
+        arbiter status --management http://127.0.0.1:3001 --json
+
+    Exit codes: 0 ready (also when degraded), 1 not ready, 2 not reachable.
+    """
+    try:
+        seen = _ask(management)
+    except httpx2.HTTPError as error:
+        failure = ArbiterError(
+            f"No instance answers at {management}.",
+            hint="Is it running? make run, or arbiter run. --management names another.",
+        )
+        failure.__cause__ = error
+        report(failure)
+        return UNREACHABLE
+    if json:
+        print_json(seen)
+    else:
+        _render(seen)
+    return 0 if seen["readiness"]["status"] != "fail" else 1
+
+
+def _ask(management: str) -> dict[str, Any]:
+    with httpx2.Client(base_url=management, timeout=5) as client:
+        return {
+            "info": client.get("/info").json(),
+            "readiness": client.get("/readyz").json(),
+            "health": client.get("/healthz").json(),
+            "breakers": client.get("/breakers").json(),
+        }
+
+
+def _render(seen: dict[str, Any]) -> None:
+    console, info = out_console(), seen["info"]
+    console.print(
+        f"[bold]{escape(str(info['service']))}[/] {info['version']}  {info['environment']}  "
+        f"settings generation {info['settings']['generation']}  up {info['uptime_s']:.0f} s"
+    )
+    console.print(
+        f"readiness {_coloured(seen['readiness']['status'])}   health {_coloured(seen['health']['status'])}"
+    )
+    checks = Table("check", "status", "output", box=None, header_style="bold")
+    for name, results in seen["health"].get("checks", {}).items():
+        for result in results:
+            checks.add_row(
+                name.removesuffix(":responseTime"),
+                _coloured(result["status"]),
+                escape(result.get("output", "")),
+            )
+    console.print(checks)
+    breakers = Table("breaker", "state", "failures", box=None, header_style="bold")
+    for breaker in seen["breakers"]:
+        breakers.add_row(
+            breaker["name"],
+            _coloured(breaker["state"]),
+            f"{breaker['failure_count']} of {breaker['failure_threshold']}",
+        )
+    console.print(breakers)
+
+
+def _coloured(status: str) -> str:
+    return f"[{COLOURS.get(status, 'white')}]{escape(status)}[/]"

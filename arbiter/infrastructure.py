@@ -1,0 +1,87 @@
+"""The pillars, ready wired: what every application's container inherits."""
+
+from __future__ import annotations
+
+from dependency_injector import providers
+from starlette.types import ASGIApp
+
+from arbiter._version import __version__
+from arbiter.clock import SystemClock
+from arbiter.container.base import Container
+from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.events import EventBus
+from arbiter.health.liveness import Heartbeat
+from arbiter.health.registry import HealthRegistry
+from arbiter.management.probes import ProbeLayer, Probes
+from arbiter.observability.asgi import TelemetryMiddleware
+from arbiter.observability.events_log import EventLog
+from arbiter.observability.telemetry import Telemetry
+from arbiter.resilience.guard import Guard
+from arbiter.resilience.registry import BreakerRegistry
+from arbiter.serving.limits import BodyLimit
+from arbiter.serving.nothing import NothingServed
+from arbiter.settings.framework import FrameworkSettings
+from arbiter.settings.loader import SettingsLoader
+
+__all__ = ["Infrastructure"]
+
+
+class Infrastructure(Container):
+    """Configuration, telemetry, resilience and health, each given to whoever asks for it in a constructor.
+
+    An application inherits this and adds its components:
+
+        class Shop(Infrastructure):
+            stock = providers.Singleton(guarded(Stock), guard=Infrastructure.guard)
+    """
+
+    settings = SettingsProvider(SettingsLoader(FrameworkSettings))
+    config = ConfigProvider(settings)
+
+    clock = providers.Singleton(SystemClock)
+    events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog)))
+
+    telemetry = providers.Singleton(
+        Telemetry,
+        settings.live(lambda s: s.observability),
+        environment=settings.environment,
+        version=__version__,
+        budget_s=config.lifecycle.telemetry_s,
+    )
+    tracer = telemetry.provided.tracer
+    meter = telemetry.provided.meter
+
+    breakers = providers.Singleton(
+        BreakerRegistry, settings=settings.live(lambda s: s.resilience), clock=clock, events=events
+    )
+    guard = providers.Singleton(
+        Guard,
+        settings=settings.live(lambda s: s.resilience),
+        breakers=breakers,
+        tracer=tracer,
+        clock=clock,
+        events=events,
+    )
+
+    heartbeat = providers.Singleton(Heartbeat, clock=clock, settings=settings.live(lambda s: s.health))
+    health = providers.Singleton(
+        HealthRegistry,
+        settings=settings.live(lambda s: s.health),
+        clock=clock,
+        events=events,
+        service=config.observability.service_name,
+        version=__version__,
+    )
+    probes = providers.Singleton(Probes, health, heartbeat, config.management.token)
+
+    # What the main port serves, from the inside out; an application redeclares `http`.
+    http: providers.Provider[ASGIApp] = providers.Singleton(NothingServed)
+    limited = providers.Singleton(BodyLimit, http, max_bytes=config.server.max_body_bytes)
+    probed = providers.Singleton(ProbeLayer, limited, probes)
+    asgi = providers.Singleton(
+        TelemetryMiddleware,
+        probed,
+        tracer=tracer,
+        silent_paths=config.observability.silent_paths,
+        access_log=config.observability.access_log,
+    )

@@ -1,0 +1,14 @@
+"""This application's composition root: `arbiter run` finds `create_app` here."""
+
+from __future__ import annotations
+
+from arbiter import App
+
+__all__ = ["create_app"]
+
+
+def create_app() -> App:
+    """The ARBITER orchestrator."""
+    from containers.application import Application  # noqa: PLC0415  nothing is composed until somebody asks
+
+    return App(Application)

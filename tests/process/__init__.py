@@ -1,0 +1,1 @@
+"""The orchestrator as a real process: start, serve, stop, refuse."""

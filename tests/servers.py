@@ -1,0 +1,138 @@
+"""Real servers for tests, started from the binaries that the machine has, on free loopback ports.
+
+    with postgresql() as server:      # raises ServerMissing with the reason where there is none
+        url = server.new_database()
+
+A server run by root is started as `nobody`, since PostgreSQL refuses to run as root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Postgresql", "ServerMissing", "free_port", "postgresql"]
+
+_START_LIMIT_S = 30.0
+_STOP_LIMIT_S = 10.0
+
+
+class ServerMissing(Exception):
+    """The server cannot be started here; the words say what is missing."""
+
+
+@dataclass(slots=True)
+class Postgresql:
+    """A running server, empty but for the databases that tests ask for."""
+
+    port: int
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def new_database(self, template: str = "template1") -> str:
+        """Make a database, a copy of `template`, which nobody may be connected to; returns its URL."""
+        import psycopg
+
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        return f"postgresql+psycopg://arbiter@127.0.0.1:{self.port}/{name}"
+
+    def dsn(self, database: str) -> str:
+        """What the driver itself connects with."""
+        return f"host=127.0.0.1 port={self.port} user=arbiter dbname={database} connect_timeout=2"
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[Postgresql]:
+    """Run a server for as long as the block lasts. It forgets on a crash (fsync off), which is right for tests.
+
+    Raises:
+        ServerMissing: the driver or the binaries are not installed.
+    """
+    binaries = _binaries()
+    directory = Path(tempfile.mkdtemp(prefix="arbiter-postgres-"))
+    try:
+        port, identity = free_port(), _identity(directory)
+        options = ("-U", "arbiter", "-A", "trust", "-E", "UTF8", "-N")
+        initdb = [str(binaries / "initdb"), "-D", str(directory / "data"), *options]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=directory, **identity)
+        process = _serve(binaries, directory, port, identity)
+        try:
+            yield _ready(Postgresql(port), process)
+        finally:
+            _end(process)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _binaries() -> Path:
+    if importlib.util.find_spec("psycopg") is None:
+        raise ServerMissing("psycopg is not installed (extra `postgres`)")
+    on_path = shutil.which("postgres")
+    found = [Path(on_path).parent] if on_path else []
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for directory in found:
+        if (directory / "initdb").exists() and (directory / "postgres").exists():
+            return directory
+    raise ServerMissing("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+
+
+def _identity(directory: Path) -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _serve(binaries: Path, directory: Path, port: int, identity: dict[str, Any]) -> subprocess.Popen[bytes]:
+    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+    words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    with (directory / "log").open("wb") as output:
+        return subprocess.Popen(
+            [f"{binaries}/postgres", "-D", f"{directory}/data", "-p", str(port), *words],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            **identity,
+        )
+
+
+def _ready(server: Postgresql, process: subprocess.Popen[bytes]) -> Postgresql:
+    import psycopg
+
+    until = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(server.dsn("postgres")):
+            return server
+        time.sleep(0.02)
+    raise ServerMissing(f"PostgreSQL did not start within {_START_LIMIT_S:g} s")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)  # a fast shutdown: sessions are ended
+    try:
+        process.wait(_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
