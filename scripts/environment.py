@@ -28,9 +28,8 @@ def main(environment: Path, lock: Path) -> None:
         return
     say(f"Setting up {environment.name} (the first time takes a minute, later runs none)")
     python = create(environment)
-    install = installer(python, lock)
     say(f"Installing the packages of {lock.name}")
-    run([*install, "--require-hashes", "-r", str(lock)])
+    install = install_lock(python, lock)
     say("Installing the project")
     run([*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     run([str(python), "-m", "compileall", "-q", str(ROOT / "arbiter")])
@@ -57,31 +56,19 @@ def create(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def installer(python: Path, lock: Path) -> list[str]:
-    """The command that installs into the environment: uv if it can be had, else pip."""
+def install_lock(python: Path, lock: Path) -> list[str]:
+    """Install what the lock says, with uv if it can be had and else with pip; returns the command that did it."""
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False, encoding="utf-8") as only_uv:
-        only_uv.write(entry(lock, "uv"))
-    try:
-        subprocess.run([*pip, "--require-hashes", "-r", only_uv.name], check=True)
-        uv = [
-            str(python),
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--compile-bytecode",
-            "--python",
-            str(python),
-        ]
-        subprocess.run([str(python), "-m", "uv", "--version"], check=True, stdout=subprocess.DEVNULL)
-    except (subprocess.CalledProcessError, OSError):
-        say("uv cannot be had here; plain pip does it, more slowly")
-        return pip
-    finally:
-        Path(only_uv.name).unlink(missing_ok=True)
-    return uv
+    uv = [str(python), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+    locked = ["--require-hashes", "-r"]
+    with tempfile.TemporaryDirectory() as folder:
+        only_uv = Path(folder) / "uv.txt"
+        only_uv.write_text(entry(lock, "uv"), encoding="utf-8")
+        if succeeds([*pip, *locked, str(only_uv)]) and succeeds([*uv, *locked, str(lock)]):
+            return uv
+    say("uv cannot be had here, or cannot do it; plain pip does, more slowly")
+    run([*pip, *locked, str(lock)])
+    return pip
 
 
 def entry(lock: Path, package: str) -> str:
@@ -97,11 +84,16 @@ def entry(lock: Path, package: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def succeeds(command: list[str]) -> bool:
+    """Run a step whose failure is no end."""
+    # uv knows only its own certificates unless told; a company's proxy is known to the system.
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "1", "VIRTUAL_ENV": ""}
+    return subprocess.run(command, check=False, env=environment, cwd=ROOT).returncode == 0
+
+
 def run(command: list[str]) -> None:
     """Run a step, or end with what it was."""
-    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": ""}
-    outcome = subprocess.run(command, check=False, env=environment, cwd=ROOT)
-    if outcome.returncode:
+    if not succeeds(command):
         fail(
             f"This step failed: {' '.join(command)}",
             "Its own message stands above. The next run starts afresh.",
