@@ -61,9 +61,19 @@ class Store(Protocol):
         ...
 
     async def count(
-        self, agent_id: str, report: PerformanceReport, *, key: str, at: datetime, then: Changed
+        self,
+        agent_id: str,
+        report: PerformanceReport,
+        *,
+        key: str,
+        at: datetime,
+        registered_at: datetime | None,
+        then: Changed,
     ) -> AgentRecord | None:
-        """Add one outcome to the agent's history and sums, unless it has an outcome of the same non-empty key."""
+        """Add one outcome to the agent's history and sums, unless it has an outcome of the same non-empty key.
+
+        With `registered_at`, only the agent that was registered then is meant; None where it is another one now.
+        """
         ...
 
     async def touch(

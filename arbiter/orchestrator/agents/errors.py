@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from arbiter.errors import Conflict, Invalid, NotFound
 from arbiter.orchestrator.vocabulary import near_misses
 
-__all__ = ["AgentExists", "AgentNotFound", "BackupInvalid", "CursorInvalid", "RegistryFull"]
+__all__ = ["AgentExists", "AgentNotFound", "AgentReplaced", "BackupInvalid", "CursorInvalid", "RegistryFull"]
 
 
 class AgentNotFound(NotFound):
@@ -24,6 +24,19 @@ class AgentNotFound(NotFound):
         close = near_misses(agent_id, registered)
         super().__init__(
             f"No agent has the id {agent_id}.", hint=f"Did you mean {' or '.join(close)}?" if close else ""
+        )
+        self.agent_id = agent_id
+
+
+class AgentReplaced(NotFound):
+    """The agent that was meant is gone; another registration has its id."""
+
+    code = "agent-replaced"
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(
+            f"The agent {agent_id} that is meant is gone: the id was registered anew.",
+            hint="What belongs to an earlier registration does not count for the present one.",
         )
         self.agent_id = agent_id
 

@@ -130,8 +130,11 @@ class Index:
         return self._by_task_type.get(task_type, {}).values()
 
     def put(self, record: AgentRecord) -> Entry:
-        """Add the agent, or bring it up to date."""
+        """Add the agent, or bring it up to date; a new registration of the id takes over nothing, and no load."""
         entry = self._entries.get(record.id)
+        if entry is not None and entry.record.registered_at != record.registered_at:
+            self.remove(record.id)
+            entry = None
         if entry is None:
             entry = self._entries[record.id] = Entry(record)
         elif _ranks_like(entry.record, record):
@@ -152,7 +155,7 @@ class Index:
             self.version += 1
 
     def replace(self, records: Iterable[AgentRecord]) -> None:
-        """Hold these agents and no others; those that stay keep their load."""
+        """Hold these agents and no others; those that stay, of the same registration, keep their load."""
         wanted = {record.id: record for record in records}
         for agent_id in self._entries.keys() - wanted.keys():
             self.remove(agent_id)

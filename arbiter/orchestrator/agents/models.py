@@ -99,6 +99,7 @@ class Agent(AgentDraft):
     current_load: CurrentLoad
     status: AgentStatus
     registered_at: Instant
+    """With the id, which agent it is: registered anew, it begins anew, in its averages and in routing."""
     last_active_at: Instant
     """Its last outcome, heartbeat or change."""
 

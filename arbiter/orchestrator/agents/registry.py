@@ -8,12 +8,19 @@ concurrent updates of one agent all count.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from opentelemetry import trace
 
 from arbiter.errors import LifecycleStateError
+from arbiter.orchestrator.agents.consistency import ensure_consistent
 from arbiter.orchestrator.agents.contents import Added, Contents, Store
-from arbiter.orchestrator.agents.errors import AgentExists, AgentNotFound, BackupInvalid, RegistryFull
+from arbiter.orchestrator.agents.errors import (
+    AgentExists,
+    AgentNotFound,
+    AgentReplaced,
+    RegistryFull,
+)
 from arbiter.orchestrator.agents.index import Entry, Index
 from arbiter.orchestrator.agents.models import (
     Agent,
@@ -110,20 +117,35 @@ class AgentRegistry:
         if not await self._store.remove(agent_id, then=lambda _: index.remove(agent_id)):
             raise self._not_found(agent_id)
 
-    async def update_performance(self, agent_id: str, report: PerformanceReport, *, key: str = "") -> Agent:
+    async def update_performance(
+        self,
+        agent_id: str,
+        report: PerformanceReport,
+        *,
+        key: str = "",
+        registered_at: datetime | None = None,
+    ) -> Agent:
         """Count one outcome into the agent's averages (see `averages`).
+
+        The averages are those of the present registration: an outcome of an earlier one counts for nobody.
 
         Args:
             agent_id: whose outcome it is.
             report: how it went.
             key: names the outcome, usually the task's id; the same non-empty key counts once for one agent, and
                 changes nothing when it comes again.
+            registered_at: of the agent that is meant; without it, whichever has the id now.
 
         Raises:
             AgentNotFound: no such agent.
+            AgentReplaced: the id belongs to another registration now.
         """
         changing = _Change(self._index)
-        await self._store.count(agent_id, report, key=key, at=self._clock.now(), then=changing)
+        await self._store.count(
+            agent_id, report, key=key, at=self._clock.now(), registered_at=registered_at, then=changing
+        )
+        if changing.agent is None and registered_at is not None and agent_id in self._index:
+            raise AgentReplaced(agent_id)
         self._counts["updates"] += 1
         return self._changed(agent_id, changing)
 
@@ -156,24 +178,31 @@ class AgentRegistry:
         reports, versions = await self._store.history(agent_id, limit)
         return AgentHistory(agent_id=agent_id, performance=tuple(reports), capabilities=tuple(versions))
 
-    async def reserve(self, agent_id: str) -> bool:
+    async def reserve(self, agent_id: str, *, registered_at: datetime | None = None) -> bool:
         """Let the agent carry one task more.
 
         Load lives in memory only and is derived from leases: who reserves keeps the lease, and reserves again after
         a restart.
 
+        Args:
+            agent_id: who is to carry it.
+            registered_at: of the agent that is meant; without it, whichever has the id now.
+
         Returns:
             False when it cannot: its own limit is set and reached, or it is not registered (any more).
         """
-        entry = self._index.get(agent_id)
+        entry = self._registered(agent_id, registered_at)
         if entry is None or entry.is_full:
             return False
         entry.carry(entry.active + 1, entry.queued)
         return True
 
-    async def release(self, agent_id: str) -> None:
-        """Let the agent carry one task less, never fewer than none; an agent that is gone is passed over."""
-        entry = self._index.get(agent_id)
+    async def release(self, agent_id: str, *, registered_at: datetime | None = None) -> None:
+        """Let the agent carry one task less, never fewer than none; an agent that is gone is passed over.
+
+        A new registration under the same id carries nothing of the earlier one: see `reserve` for `registered_at`.
+        """
+        entry = self._registered(agent_id, registered_at)
         if entry is not None and entry.active > 0:
             entry.carry(entry.active - 1, entry.queued)
 
@@ -190,6 +219,8 @@ class AgentRegistry:
     async def restore(self, backup: Backup) -> int:
         """Replace everything by `backup`, all at once or not at all; agents that stay keep their load.
 
+        An agent stays where the backup has the same registration of it; any other one of its id carries nothing.
+
         Returns:
             How many agents there are now.
 
@@ -198,7 +229,7 @@ class AgentRegistry:
             RegistryFull: it holds more agents than `max_agents`.
         """
         index, limit = self._index, self._settings.current.max_agents
-        _ensure_consistent(backup)
+        ensure_consistent(backup)
         if len(backup.agents) > limit:
             raise RegistryFull(limit)
         contents = Contents(backup.agents, backup.history, backup.capability_versions)
@@ -228,6 +259,12 @@ class AgentRegistry:
                 "The agent registry is not started.", hint="Start it, or the container that holds it."
             )
         return self._loaded
+
+    def _registered(self, agent_id: str, registered_at: datetime | None) -> Entry | None:
+        entry = self._index.get(agent_id)
+        if entry is None or registered_at not in {None, entry.record.registered_at}:
+            return None
+        return entry
 
     def _entry(self, agent_id: str) -> Entry:
         entry = self._index.get(agent_id)
@@ -262,26 +299,3 @@ def _annotate(**attributes: str | int) -> None:
     if span.is_recording():
         for name, value in attributes.items():
             span.set_attribute(f"arbiter.registry.{name}", value)
-
-
-def _ensure_consistent(backup: Backup) -> None:
-    known: set[str] = set()
-    for number, record in enumerate(backup.agents):
-        if record.id in known:
-            raise BackupInvalid(f"agents.{number}.id", f"repeats {record.id}")
-        known.add(record.id)
-    _ensure_distinct("history", known, [(item.agent_id, item.key) for item in backup.history])
-    versions = [(item.agent_id, str(item.version)) for item in backup.capability_versions]
-    _ensure_distinct("capability_versions", known, versions)
-
-
-def _ensure_distinct(field: str, known: set[str], pairs: Iterable[tuple[str, str]]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for number, (agent_id, key) in enumerate(pairs):
-        if agent_id not in known:
-            raise BackupInvalid(
-                f"{field}.{number}.agent_id", f"names {agent_id}, which is not among the agents"
-            )
-        if key and (agent_id, key) in seen:
-            raise BackupInvalid(f"{field}.{number}", f"repeats {key} of {agent_id}")
-        seen.add((agent_id, key))

@@ -66,7 +66,8 @@ class AgentStore:
                 return Added.FULL if _locked(connection, record.id) is None else Added.EXISTS
             if connection.execute(insert_or_ignore(connection, agents), _row_of_agent(record)).rowcount == 0:
                 return Added.EXISTS
-            _insert_version(connection, record.id, 1, record.registered_at, "", None, record.capabilities)
+            first = CapabilityVersion(version=1, changed_at=record.registered_at, new=record.capabilities)
+            connection.execute(insert(capability_versions), _row_of_version(record.id, first))
             return Added.ADDED
 
         return await self._database.write(work, then=then)
@@ -80,13 +81,20 @@ class AgentStore:
         return await self._database.write(work, then=then)
 
     async def count(
-        self, agent_id: str, report: PerformanceReport, *, key: str, at: datetime, then: Changed
+        self,
+        agent_id: str,
+        report: PerformanceReport,
+        *,
+        key: str,
+        at: datetime,
+        registered_at: datetime | None,
+        then: Changed,
     ) -> AgentRecord | None:
         """Add one outcome to the agent's history and sums; the same non-empty key counts once."""
 
         def work(connection: Connection) -> AgentRecord | None:
             record = _locked(connection, agent_id)
-            if record is None:
+            if record is None or registered_at not in {None, record.registered_at}:
                 return None
             row = _row_of_report(agent_id, RecordedReport(report=report, key=key, recorded_at=at))
             if connection.execute(insert_or_ignore(connection, agent_history), row).rowcount == 0:
@@ -126,8 +134,11 @@ class AgentStore:
             latest = select(func.max(capability_versions.c.version)).where(
                 capability_versions.c.agent_id == agent_id
             )
-            version = (connection.execute(latest).scalar() or 0) + 1
-            _insert_version(connection, agent_id, version, at, by, record.capabilities, capabilities)
+            number = (connection.execute(latest).scalar() or 0) + 1
+            version = CapabilityVersion(
+                version=number, changed_at=at, changed_by=by, old=record.capabilities, new=capabilities
+            )
+            connection.execute(insert(capability_versions), _row_of_version(agent_id, version))
             return record.model_copy(update={"last_active_at": at, "capabilities": capabilities})
 
         return await self._database.write(work, then=then)
@@ -175,16 +186,9 @@ class AgentStore:
             if contents.history:
                 rows = [_row_of_report(report.agent_id, report) for report in contents.history]
                 connection.execute(insert(agent_history), rows)
-            for version in contents.versions:
-                _insert_version(
-                    connection,
-                    version.agent_id,
-                    version.version,
-                    version.changed_at,
-                    version.changed_by,
-                    version.old,
-                    version.new,
-                )
+            if contents.versions:
+                rows = [_row_of_version(version.agent_id, version) for version in contents.versions]
+                connection.execute(insert(capability_versions), rows)
 
         await self._database.write(work, then=then)
 
@@ -200,26 +204,6 @@ def _all_agents(connection: Connection) -> Sequence[AgentRecord]:
 def _locked(connection: Connection, agent_id: str) -> AgentRecord | None:
     row = connection.execute(_LOCKED, {"agent_id": agent_id}).first()
     return None if row is None else _agent_of_row(row)
-
-
-def _insert_version(
-    connection: Connection,
-    agent_id: str,
-    version: int,
-    at: datetime,
-    by: str,
-    old: Capabilities | None,
-    new: Capabilities,
-) -> None:
-    row = {
-        "agent_id": agent_id,
-        "version": version,
-        "changed_at": at,
-        "changed_by": by,
-        "old": None if old is None else old.model_dump(mode="json"),
-        "new": new.model_dump(mode="json"),
-    }
-    connection.execute(insert(capability_versions), row)
 
 
 def _row_of_agent(record: AgentRecord) -> dict[str, Any]:
@@ -245,6 +229,17 @@ def _row_of_report(agent_id: str, recorded: RecordedReport) -> dict[str, Any]:
 def _report_of_row(row: Row[Any]) -> dict[str, Any]:
     report = PerformanceReport(**{name: getattr(row, name) for name in _REPORT_FIELDS})
     return {"report": report, "key": row.key or "", "recorded_at": row.recorded_at}
+
+
+def _row_of_version(agent_id: str, version: CapabilityVersion) -> dict[str, Any]:
+    return {
+        "agent_id": agent_id,
+        "version": version.version,
+        "changed_at": version.changed_at,
+        "changed_by": version.changed_by,
+        "old": None if version.old is None else version.old.model_dump(mode="json"),
+        "new": version.new.model_dump(mode="json"),
+    }
 
 
 def _version_of_row(row: Row[Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import structlog
 
 from arbiter.errors import NotFound
 from arbiter.orchestrator.routing.leases import Lease, Leases
-from arbiter.orchestrator.routing.ports import Record, Reservations, Store
+from arbiter.orchestrator.routing.ports import Record, Registration, Reservations, Store
 from arbiter.orchestrator.vocabulary import PerformanceReport
 from arbiter.protocols import Clock
 
@@ -44,10 +44,8 @@ class Holding:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         for record in await self._store.open_leases(now):
             left_s = (record.lease_expires_at - now).total_seconds()
-            if await self.reserve(record.decision.selected_agent):
-                self._leases.hold(
-                    Lease(record.decision.task_id, record.decision.selected_agent, monotonic + left_s)
-                )
+            if await self.reserve(record.registration):
+                self._leases.hold(Lease(record.decision.task_id, record.registration, monotonic + left_s))
         self._watch = asyncio.create_task(self._look(), name="arbiter-routing-leases")
 
     async def stop(self) -> None:
@@ -58,15 +56,15 @@ class Holding:
             self._watch = None
         await asyncio.gather(*self._unfinished, return_exceptions=True)
         for lease in self._leases.take_all():
-            await self._release(lease.agent_id)
+            await self._release(lease.agent)
 
-    async def reserve(self, agent_id: str) -> bool:
+    async def reserve(self, agent: Registration) -> bool:
         """Count one more task for the agent; False when it is full or gone. Cancelled, it leaves nothing counted."""
-        reserving = asyncio.ensure_future(self._reserve(agent_id))
+        reserving = asyncio.ensure_future(self._reserve(agent))
         try:
             return await asyncio.shield(reserving)
         except asyncio.CancelledError:
-            self._finish(self._unreserve(reserving, agent_id))
+            self._finish(self._unreserve(reserving, agent))
             raise
 
     async def keep(self, record: Record, lease_s: float) -> Record | None:
@@ -85,9 +83,9 @@ class Holding:
             raise
         if taken is None:
             end = self._clock.monotonic() + lease_s
-            self._leases.hold(Lease(decision.task_id, decision.selected_agent, end))
+            self._leases.hold(Lease(decision.task_id, record.registration, end))
         else:
-            await self._give_back(decision.selected_agent)
+            await self._give_back(record.registration)
         return taken
 
     async def taken_back(self, task_id: str) -> None:
@@ -98,20 +96,23 @@ class Holding:
     async def let_go(self, task_id: str) -> None:
         """End the task's lease, if it is open, and give the agent back."""
         if (lease := self._leases.take(task_id)) is not None:
-            await self._give_back(lease.agent_id)
+            await self._give_back(lease.agent)
 
     async def release_expired(self) -> None:
         """End the leases whose time is over."""
-        expired = [lease.agent_id for lease in self._leases.take_expired(self._clock.monotonic())]
+        expired = [lease.agent for lease in self._leases.take_expired(self._clock.monotonic())]
         if expired:
             await self._give_back(*expired)
 
-    async def count(self, agent_id: str, report: PerformanceReport, *, key: str) -> None:
-        """Count an outcome into the agent's record; an agent that has gone needs none."""
+    async def count(self, agent: Registration, report: PerformanceReport, *, key: str) -> bool:
+        """Count an outcome into the agent's record; False when the agent has gone, also if its id is in use again."""
+        agent_id, registered_at = agent
         try:
-            await self._registry.update_performance(agent_id, report, key=key)
+            await self._registry.update_performance(agent_id, report, key=key, registered_at=registered_at)
         except NotFound:
             log.info("the outcome is of an agent that is gone", agent_id=agent_id)
+            return False
+        return True
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`, which goes on to its end when the caller is cancelled."""
@@ -138,35 +139,35 @@ class Holding:
             await self._clock.sleep(_LOOK_EVERY_S)
             await self.release_expired()
 
-    async def _reserve(self, agent_id: str) -> bool:
+    async def _reserve(self, agent: Registration) -> bool:
         try:
-            return await self._registry.reserve(agent_id)
+            return await self._registry.reserve(agent.agent_id, registered_at=agent.registered_at)
         except NotFound:
             return False
 
-    async def _unreserve(self, reserving: asyncio.Future[bool], agent_id: str) -> None:
+    async def _unreserve(self, reserving: asyncio.Future[bool], agent: Registration) -> None:
         if await reserving:
-            await self._release(agent_id)
+            await self._release(agent)
 
     async def _take_back(self, record: Record) -> None:
-        await self._release(record.decision.selected_agent)
+        await self._release(record.registration)
         await self._store.forget(record.decision.decision_id)
 
-    async def _give_back(self, *agent_ids: str) -> None:
+    async def _give_back(self, *agents: Registration) -> None:
         async def releasing() -> None:
-            for agent_id in agent_ids:
-                await self._release(agent_id)
+            for agent in agents:
+                await self._release(agent)
 
         await asyncio.shield(self._finish(releasing()))
 
-    async def _release(self, agent_id: str) -> None:
+    async def _release(self, agent: Registration) -> None:
         try:
-            await self._registry.release(agent_id)
+            await self._registry.release(agent.agent_id, registered_at=agent.registered_at)
         except NotFound:
             return
         except Exception as error:  # noqa: BLE001  it must be tried again, whatever it was
-            log.warning("an agent could not be given back yet", agent_id=agent_id, reason=str(error))
-            self._leases.hold(Lease(uuid.uuid4().hex, agent_id, self._clock.monotonic()))
+            log.warning("an agent could not be given back yet", agent_id=agent.agent_id, reason=str(error))
+            self._leases.hold(Lease(uuid.uuid4().hex, agent, self._clock.monotonic()))
 
     def _finish(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` to its end, whoever is cancelled; what it raises is logged."""

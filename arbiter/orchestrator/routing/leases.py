@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
+from arbiter.orchestrator.routing.ports import Registration
+
 __all__ = ["Lease", "Leases"]
 
 
@@ -13,7 +15,7 @@ class Lease:
     """One agent held for one task; `ends_at` is on the monotonic clock, in seconds."""
 
     task_id: str
-    agent_id: str
+    agent: Registration
     ends_at: float
 
 

@@ -31,9 +31,9 @@ class Task(WireModel):
     """Languages of which an agent must know all."""
     specializations: Words = ()
     """Specialisations of which an agent must have all."""
-    priority: int = Field(5, ge=1, le=10)
+    priority: int = Field(default=5, ge=1, le=10)
     """1 (whenever) to 10 (first); travels along."""
-    timeout_ms: float | None = Field(None, gt=0, le=86_400_000)
+    timeout_ms: float | None = Field(default=None, gt=0, le=86_400_000)
     """Milliseconds for which the agent is held for this task; the setting `routing.lease_s` where it is missing."""
     metadata: Metadata = Field(default_factory=dict)
     """Further particulars; decide nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from arbiter.orchestrator.routing.models import Decision, Outcome, Task
 from arbiter.orchestrator.vocabulary import PerformanceReport
@@ -23,6 +23,7 @@ __all__ = [
     "Match",
     "Page",
     "Record",
+    "Registration",
     "Registry",
     "Requirement",
     "Reservations",
@@ -61,6 +62,16 @@ class Happening:
     metadata: dict[str, str | float | bool | None] = field(default_factory=dict)
 
 
+class Registration(NamedTuple):
+    """An agent as it was registered once. The same id registered again is another agent, of which nothing is known.
+
+    The time tells them apart, since a registration waits until the removal before it is durable.
+    """
+
+    agent_id: str
+    registered_at: datetime
+
+
 class Load(Protocol):
     """What an agent carries."""
 
@@ -81,6 +92,11 @@ class Candidate(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+        ...
+
+    @property
+    def registered_at(self) -> datetime:
+        """When it was registered under this id (see `Registration`)."""
         ...
 
     @property
@@ -123,17 +139,22 @@ class Page(Protocol):
 
 
 class Reservations(Protocol):
-    """The registry's part that does not depend on how it is queried."""
+    """The registry's part that does not depend on how it is queried.
 
-    async def reserve(self, agent_id: str) -> bool:
-        """Count one more task for the agent; False when it is full. Raises a NotFound for an unknown agent."""
+    An agent that was registered anew after `registered_at` is not the one that is meant, and is as good as unknown.
+    """
+
+    async def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
+        """Count one more task for the agent; False when it is full or unknown. May raise a NotFound."""
         ...
 
-    async def release(self, agent_id: str) -> object:
-        """Count one task less. May raise a NotFound."""
+    async def release(self, agent_id: str, *, registered_at: datetime) -> object:
+        """Count one task less; nothing for an unknown agent. May raise a NotFound."""
         ...
 
-    async def update_performance(self, agent_id: str, report: PerformanceReport, *, key: str = "") -> object:
+    async def update_performance(
+        self, agent_id: str, report: PerformanceReport, *, key: str, registered_at: datetime
+    ) -> object:
         """Count an outcome, once for each key. Raises a NotFound for an unknown agent."""
         ...
 
@@ -164,26 +185,39 @@ class Record:
 
     task: Task
     decision: Decision
+    agent_registered_at: datetime
     score: float
     lease_expires_at: datetime
     outcome: Outcome | None = None
     outcome_at: datetime | None = None
     late: bool = False
 
+    @property
+    def registration(self) -> Registration:
+        """The agent that was chosen: whom the outcome is about."""
+        return Registration(self.decision.selected_agent, self.agent_registered_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What came of storing an outcome: the record as it now stands, and whether this call has changed it."""
+    """What came of storing an outcome: the record as it now stands.
+
+    Attributes:
+        counted: this call has stored the outcome.
+        taught: and the agent's arm has learned from it.
+    """
 
     record: Record
     counted: bool
+    taught: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ArmRow:
-    """What an agent has shown in one task type."""
+    """What an agent has shown in one task type, since it was registered."""
 
     agent_id: str
+    registered_at: datetime
     task_type: str
     pulls: int
     successes: int
@@ -211,11 +245,14 @@ class Store(Protocol):
         at: datetime,
         *,
         late: bool,
+        teaches: bool,
         then: Callable[[Conclusion], None],
     ) -> Conclusion:
-        """Store an outcome and count it for its arm, in one transaction; nothing where there is one already.
+        """Store an outcome and, where it `teaches`, count it for its arm, in one transaction.
 
-        `then` is called after the commit, also when the caller has gone.
+        Changes nothing where there is an outcome already. An arm belongs to a registration; the first outcome of a
+        registration removes the arms of earlier ones of the same agent. `then` is called after the commit, also when
+        the caller has gone.
         """
         ...
 
@@ -224,5 +261,5 @@ class Store(Protocol):
         ...
 
     async def arms(self) -> Sequence[ArmRow]:
-        """All that was learned."""
+        """All that was learned of whatever registration."""
         ...

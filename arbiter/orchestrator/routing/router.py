@@ -4,6 +4,9 @@ Order of things, so that a crash between any two leaves nothing wrong. Routing: 
 then tell the caller; a decision that nobody was told of is taken back. Outcome: count it for the agent under the
 decision's id, record the event under an id made of it, then store outcome and arm in one transaction; the first two
 change nothing when they come again, so that a client's retry heals whatever was cut short.
+
+A decision is about an agent as it was registered then. Its outcome, when the agent is gone by now or registered anew,
+is stored and told to the tracker, and teaches nothing: neither the registry's averages nor the arm.
 """
 
 from __future__ import annotations
@@ -163,7 +166,8 @@ class TaskRouter:
         decision = self._decision(task, slate, strategy, choice, stale)
         lease_s = settings.lease_s if task.timeout_ms is None else task.timeout_ms / 1000
         lease_end = decision.decided_at + timedelta(seconds=lease_s)
-        record = Record(task, decision, slate.scores[choice.position], lease_end)
+        registered_at = slate.agents[choice.position].registered_at
+        record = Record(task, decision, registered_at, slate.scores[choice.position], lease_end)
         taken = await self._holding.keep(record, lease_s)
         if taken is not None:
             return _same(taken, task)
@@ -174,7 +178,7 @@ class TaskRouter:
         """The strategy's choice that the registry agrees to; an agent that is full after all is passed over."""
         while slate.free:
             choice = strategy.choose(slate, self._rng)
-            if await self._holding.reserve(slate.agents[choice.position].id):
+            if await self._holding.reserve(slate.registration(choice.position)):
                 return choice
             slate.free.remove(choice.position)
         raise NoCapacity(slate.requirement.task_type or "", len(slate.agents), self._holding.retry_after_s())
@@ -203,12 +207,16 @@ class TaskRouter:
         decision, at = record.decision, self._clock.now()
         late = self._holding.is_over(record)
         report = outcome.report
-        await self._holding.count(decision.selected_agent, report, key=decision.decision_id)
+        teaches = await self._holding.count(record.registration, report, key=decision.decision_id)
         await self._journal.concluded(record, report, at, late=late)
-        return await self._holding.to_the_end(self._settle(record, outcome, at, late=late))
+        return await self._holding.to_the_end(self._settle(record, outcome, at, late=late, teaches=teaches))
 
-    async def _settle(self, record: Record, outcome: Outcome, at: datetime, *, late: bool) -> Record:
-        conclusion = await self._store.conclude(record, outcome, at, late=late, then=self._concluded)
+    async def _settle(
+        self, record: Record, outcome: Outcome, at: datetime, *, late: bool, teaches: bool
+    ) -> Record:
+        conclusion = await self._store.conclude(
+            record, outcome, at, late=late, teaches=teaches, then=self._concluded
+        )
         await self._holding.let_go(record.decision.task_id)
         return conclusion.record
 
@@ -217,7 +225,8 @@ class TaskRouter:
         record, arms = conclusion.record, self._arms
         if not conclusion.counted or record.outcome is None or arms is None:
             return
-        arms.count(record.decision.selected_agent, record.task.task_type, success=record.outcome.success)
+        if conclusion.taught:
+            arms.count(record.registration, record.task.task_type, success=record.outcome.success)
         self._figures.concluded(success=record.outcome.success, late=record.late)
 
     def _learned(self) -> Arms:

@@ -8,19 +8,22 @@ worth 5 observations, so that one outcome neither erases nor saves it (DESIGN se
 
 Confidence is the posterior mean minus one posterior standard deviation, at least 0: the success rate that the agent
 will exceed with a probability of about 5 to 1. It grows with success and with evidence.
+
+An arm belongs to one registration of an agent: registered anew it starts at the prior, as it does in the registry.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import nlargest
 from typing import Final
 
 from arbiter.orchestrator.routing.models import Alternative
-from arbiter.orchestrator.routing.ports import ArmRow, Candidate, Match, Requirement
+from arbiter.orchestrator.routing.ports import ArmRow, Candidate, Match, Registration, Requirement
 
 __all__ = ["PRIOR_OBSERVATIONS", "PRIOR_SUCCESS", "Arm", "Arms", "Slate"]
 
@@ -52,6 +55,9 @@ class Arm:
         return max(0.0, mean - math.sqrt(mean * (1 - mean) / (weight + 1)))
 
 
+_Key = tuple[str, datetime]
+"""A `Registration`, or the plain tuple of it, which a decision among a thousand agents makes a thousand times."""
+
 _UNKNOWN: Final = Arm()
 
 
@@ -59,22 +65,23 @@ class Arms:
     """Everything that was learned, in memory."""
 
     def __init__(self, rows: Iterable[ArmRow] = ()) -> None:
-        self._by_task_type: defaultdict[str, dict[str, Arm]] = defaultdict(dict)
+        self._by_task_type: defaultdict[str, dict[_Key, Arm]] = defaultdict(dict)
         for row in rows:
-            self._by_task_type[row.task_type][row.agent_id] = Arm(row.pulls, row.successes)
+            known = self._by_task_type[row.task_type]
+            known[row.agent_id, row.registered_at] = Arm(row.pulls, row.successes)
 
-    def count(self, agent_id: str, task_type: str, *, success: bool) -> None:
-        """Learn from one outcome."""
-        arm = self._by_task_type[task_type].setdefault(agent_id, Arm())
+    def count(self, agent: Registration, task_type: str, *, success: bool) -> None:
+        """Learn from one outcome; the first one of a registration replaces what earlier ones of the agent taught."""
+        known = self._by_task_type[task_type]
+        if agent not in known:
+            for earlier in [key for key in known if key[0] == agent.agent_id and key < agent]:
+                del known[earlier]
+        arm = known.setdefault(agent, Arm())
         arm.pulls += 1
         arm.successes += success
 
-    def of(self, agent_id: str, task_type: str) -> Arm:
-        """What is known of an agent; an empty arm where nothing is."""
-        return self.all_of(task_type).get(agent_id, _UNKNOWN)
-
-    def all_of(self, task_type: str) -> dict[str, Arm]:
-        """What is known in a task type, by agent."""
+    def all_of(self, task_type: str) -> Mapping[_Key, Arm]:
+        """What is known in a task type, by registration."""
         return self._by_task_type.get(task_type, {})
 
 
@@ -91,15 +98,24 @@ class Slate:
 
     @classmethod
     def rated(
-        cls, requirement: Requirement, matches: Sequence[Match], known: dict[str, Arm], load_weight: float
+        cls,
+        requirement: Requirement,
+        matches: Sequence[Match],
+        known: Mapping[_Key, Arm],
+        load_weight: float,
     ) -> Slate:
         """The slate of these matches; an agent that is at its own limit is not free."""
         agents = [match.agent for match in matches]
-        arms = [known.get(agent.id, _UNKNOWN) for agent in agents]
+        arms = [known.get((agent.id, agent.registered_at), _UNKNOWN) for agent in agents]
         utilisations = [agent.current_load.utilization_percent / 100 for agent in agents]
         scores = [arm.expected - load_weight * used for arm, used in zip(arms, utilisations, strict=True)]
         free = [position for position, agent in enumerate(agents) if _has_room(agent)]
         return cls(requirement, agents, arms, utilisations, scores, free)
+
+    def registration(self, position: int) -> Registration:
+        """Who the agent at `position` is."""
+        agent = self.agents[position]
+        return Registration(agent.id, agent.registered_at)
 
     def standing(self, position: int) -> str:
         """Why the agent at `position` has its score, in words."""

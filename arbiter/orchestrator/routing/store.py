@@ -53,11 +53,12 @@ class RoutingStore:
         at: datetime,
         *,
         late: bool,
+        teaches: bool,
         then: Callable[[Conclusion], None],
     ) -> Conclusion:
-        """Store an outcome and count it for its arm, in one transaction; nothing where there is one already.
+        """Store an outcome and, where it `teaches`, count it for its arm; nothing where there is one already.
 
-        `then` is called after the commit, also when the caller has gone.
+        All in one transaction; `then` is called after the commit, also when the caller has gone.
         """
         task_id = record.decision.task_id
         closing = update(decisions).where(decisions.c.task_id == task_id, decisions.c.outcome_at.is_(None))
@@ -65,9 +66,10 @@ class RoutingStore:
 
         def work(connection: Connection) -> Conclusion:
             counted = bool(connection.execute(closing.values(values)).rowcount)
-            if counted:
+            taught = counted and teaches
+            if taught:
                 _count(connection, record, outcome, at)
-            return Conclusion(_found(connection, task_id) or record, counted)
+            return Conclusion(_found(connection, task_id) or record, counted, taught)
 
         return await self._database.write(work, then=then)
 
@@ -81,8 +83,11 @@ class RoutingStore:
         return await self._database.read(work)
 
     async def arms(self) -> Sequence[ArmRow]:
-        """All that was learned."""
-        wanted = select(arms.c.agent_id, arms.c.task_type, arms.c.pulls, arms.c.successes)
+        """All that was learned of whatever registration."""
+        known = arms.c
+        wanted = select(
+            known.agent_id, known.agent_registered_at, known.task_type, known.pulls, known.successes
+        )
         return await self._database.read(lambda c: [ArmRow(*row) for row in c.execute(wanted)])
 
 
@@ -92,9 +97,13 @@ def _found(connection: Connection, task_id: str) -> Record | None:
 
 
 def _count(connection: Connection, record: Record, outcome: Outcome, at: datetime) -> None:
-    key = {"agent_id": record.decision.selected_agent, "task_type": record.task.task_type}
+    agent_id, registered_at = record.registration
+    kind = {"agent_id": agent_id, "task_type": record.task.task_type}
+    key = {**kind, "agent_registered_at": registered_at}
     empty = {"pulls": 0, "successes": 0, "quality_sum": 0.0, "latency_sum_ms": 0.0, "updated_at": at}
-    connection.execute(insert_or_ignore(connection, arms), key | empty)
+    if connection.execute(insert_or_ignore(connection, arms), key | empty).rowcount:
+        earlier = arms.c.agent_registered_at < registered_at
+        connection.execute(delete(arms).filter_by(**kind).where(earlier))
     learned = {
         "pulls": arms.c.pulls + 1,
         "successes": arms.c.successes + int(outcome.success),
@@ -111,6 +120,7 @@ def _row(record: Record) -> dict[str, Any]:
         "decision_id": decision.decision_id,
         "task_id": decision.task_id,
         "agent_id": decision.selected_agent,
+        "agent_registered_at": record.agent_registered_at,
         "task": record.task.model_dump(mode="json"),
         "strategy": decision.strategy,
         "explored": decision.explored,
@@ -140,6 +150,7 @@ def _record(row: RowMapping) -> Record:
     return Record(
         task=Task.model_validate(row["task"]),
         decision=decision,
+        agent_registered_at=row["agent_registered_at"],
         score=row["score"],
         lease_expires_at=row["lease_expires_at"],
         outcome=None if row["outcome"] is None else Outcome.model_validate(row["outcome"]),

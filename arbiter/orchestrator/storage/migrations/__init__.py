@@ -2,11 +2,12 @@
 
 A step is a file in `versions/`, written by hand for both databases and never changed once it is released; its
 revision is appended to `REVISIONS`. alembic takes a fifth of a second to import, so it is imported only when a step
-is due.
+is due. What alembic runs on is one per process (`context`, `op`), so that steps are taken one database at a time.
 """
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,10 @@ REVISIONS: Final = ("0001",)
 
 _VERSION = table("alembic_version", column("version_num"))
 _ADVISORY_LOCK = 4_147_171_717  # any fixed number that other programs on the same server will not pick
+
+
+_alembic = threading.Lock()
+"""Held while steps are taken, and never while a database is waited for: whoever has it gets to the end."""
 
 
 class SchemaTooNew(Exception):
@@ -51,13 +56,11 @@ def migrate(engine: Engine) -> None:
         if not _is_due(present_revision(connection)):
             return
     with engine.begin() as connection:
-        if (
-            connection.dialect.name == "postgresql"
-        ):  # two instances may start at once; SQLite's BEGIN IMMEDIATE waits
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
+        _await_other_processes(connection)
         before = present_revision(connection)
         if _is_due(before):
-            _upgrade(connection)
+            with _alembic:
+                _upgrade(connection)
             log.info("database schema brought up to date", before=before, now=REVISIONS[-1])
 
 
@@ -65,6 +68,12 @@ def _is_due(revision: str | None) -> bool:
     if revision is not None and revision not in REVISIONS:
         raise SchemaTooNew(revision)
     return revision != REVISIONS[-1]
+
+
+def _await_other_processes(connection: Connection) -> None:
+    """Let whoever migrates this database finish first; with SQLite the transaction's beginning has waited already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
 
 
 def _upgrade(connection: Connection) -> None:
