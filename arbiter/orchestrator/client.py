@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -18,6 +18,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from arbiter.errors import ArbiterError
+from arbiter.orchestrator.address import DEFAULT_URL
 from arbiter.orchestrator.agents.models import (
     Agent,
     AgentDraft,
@@ -28,16 +29,13 @@ from arbiter.orchestrator.agents.models import (
     Backup,
     QueryPage,
 )
-from arbiter.orchestrator.api.models import Pulse, Restored, StatusChange
+from arbiter.orchestrator.api.models import AgentSearch, Pulse, Restored, StatusChange
 from arbiter.orchestrator.caws.models import Judgement
 from arbiter.orchestrator.performance.models import AgentSummary, Summary, TrainingBatch
 from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 
 __all__ = ["DEFAULT_URL", "AnswerNotUnderstood", "ApiProblem", "ArbiterClient", "ServiceUnreachable"]
-
-DEFAULT_URL: Final = "http://localhost:3000"
-"""Where the service listens unless its settings say otherwise."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -138,7 +136,8 @@ class ArbiterClient:
 
     async def find_agents(self, query: AgentQuery | None = None) -> QueryPage:
         """One page of agents that fit, the best first."""
-        given = {} if query is None else query.model_dump(mode="json", exclude_defaults=True)
+        search = AgentSearch() if query is None else AgentSearch.of(query)
+        given = search.model_dump(mode="json", exclude_defaults=True)
         return await self._connection.ask("GET", "/v1/agents", QueryPage, **given)
 
     async def all_agents(self, query: AgentQuery | None = None) -> list[AgentMatch]:

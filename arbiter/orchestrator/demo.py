@@ -12,33 +12,19 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Final
 
-import yaml
-from pydantic import Field, ValidationError
-
-from arbiter.errors import ArbiterError
 from arbiter.orchestrator.agents.models import AgentDraft
 from arbiter.orchestrator.client import ApiProblem, ArbiterClient
+from arbiter.orchestrator.population import MARK, Ability, DemoImpossible, Population
 from arbiter.orchestrator.routing.models import Outcome, Task
-from arbiter.orchestrator.vocabulary import WireModel, Word
 
-__all__ = [
-    "Ability",
-    "AgentLine",
-    "DemoImpossible",
-    "DemoReport",
-    "Performer",
-    "Population",
-    "load_population",
-    "load_spec",
-    "run_demo",
-]
+__all__ = ["AgentLine", "DemoReport", "run_demo"]
 
 _WINDOW: Final = 100
 """How many tasks, at most, count as early and as late."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentLine:
@@ -114,7 +100,7 @@ async def run_demo(
 
     Args:
         client: of the service; nothing else of it is used.
-        population: its agents that are registered already are registered afresh, so that learning begins anew.
+        population: its agents that are registered already are registered afresh, so that all learning begins anew.
         spec_text: a working spec; the demo goes no further where it does not pass.
         tasks: at least 2.
         seed: decides the mix of tasks and the luck of the agents, not the service's exploration.

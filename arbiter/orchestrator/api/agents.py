@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.openapi.models import Example
 
-from arbiter.orchestrator.agents.models import Agent, AgentDraft, AgentHistory, AgentQuery, QueryPage
+from arbiter.orchestrator.agents.models import Agent, AgentDraft, AgentHistory, QueryPage
 from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.api.docs import BODY, problems
-from arbiter.orchestrator.api.models import Pulse, StatusChange
+from arbiter.orchestrator.api.models import AgentSearch, Pulse, StatusChange
 from arbiter.orchestrator.api.wire import AgentId, NoQuery
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
@@ -76,16 +76,16 @@ class AgentRoutes:
         response.headers["Location"] = f"{request.url.path}/{agent.id}"
         return agent
 
-    async def find_agents(self, query: Annotated[AgentQuery, Query()]) -> QueryPage:
+    async def find_agents(self, search: Annotated[AgentSearch, Query()]) -> QueryPage:
         """Find agents: every condition given must hold; each match comes with its score and the reason for it."""
-        return await self._registry.query(query)
+        return await self._registry.query(search.as_query())
 
     async def get_agent(self, agent_id: AgentId, _: NoQuery) -> Agent:
         """Show one agent."""
         return await self._registry.get(agent_id)
 
     async def unregister_agent(self, agent_id: AgentId, _: NoQuery) -> None:
-        """Remove an agent, with its averages and its history."""
+        """Remove an agent, with its averages and its history; what routing learned of it counts no more."""
         await self._registry.unregister(agent_id)
 
     async def report_performance(

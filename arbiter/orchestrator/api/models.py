@@ -4,10 +4,49 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arbiter.orchestrator.agents.models import AgentStatus
-from arbiter.orchestrator.vocabulary import WireModel
+from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus
+from arbiter.orchestrator.vocabulary import WireModel, Word, Words
 
-__all__ = ["BatchQuery", "Fault", "Problem", "Pulse", "Restored", "SpecQuery", "StatusChange"]
+__all__ = ["AgentSearch", "BatchQuery", "Fault", "Problem", "Pulse", "Restored", "SpecQuery", "StatusChange"]
+
+
+class AgentSearch(WireModel):
+    """An `AgentQuery` as query parameters: one that may be given several times has its name in the singular."""
+
+    task_type: Word | None = None
+    language: Words = ()
+    """All of these: `language=Python&language=Go`."""
+    specialization: Words = ()
+    """All of these."""
+    max_utilization: float | None = Field(default=None, ge=0, le=100)
+    """Only agents below this many percent."""
+    min_success_rate: float | None = Field(default=None, ge=0, le=1)
+    """Only agents with at least this success rate."""
+    status: tuple[AgentStatus, ...] = ()
+    """Only agents in one of these states; without it, those that take work (available, busy)."""
+    limit: int = Field(default=100, ge=1, le=1000)
+    """How many agents a page holds at most."""
+    cursor: str = Field(default="", max_length=1000)
+    """`next` of the page before; empty for the first page."""
+
+    @classmethod
+    def of(cls, query: AgentQuery) -> AgentSearch:
+        """The parameters that ask for `query`; a page holds at most 1000 agents."""
+        given = query.model_dump(exclude={"languages", "specializations", "statuses", "limit"})
+        return cls(
+            language=query.languages,
+            specialization=query.specializations,
+            status=query.statuses,
+            limit=min(query.limit, 1000),
+            **given,
+        )
+
+    def as_query(self) -> AgentQuery:
+        """What is asked of the registry."""
+        given = self.model_dump(exclude={"language", "specialization", "status"})
+        return AgentQuery(
+            languages=self.language, specializations=self.specialization, statuses=self.status, **given
+        )
 
 
 class StatusChange(WireModel):

@@ -13,7 +13,8 @@ from rich.table import Table
 from arbiter.cli.console import error_console, out_console, print_json
 from arbiter.orchestrator.cli.options import Session
 from arbiter.orchestrator.client import ArbiterClient
-from arbiter.orchestrator.demo import DemoReport, load_population, load_spec, run_demo
+from arbiter.orchestrator.demo import DemoReport, run_demo
+from arbiter.orchestrator.population import load_population, load_spec
 
 __all__ = ["demo"]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from arbiter.orchestrator.client import DEFAULT_URL
+from arbiter.orchestrator.address import DEFAULT_URL
 
 __all__ = ["AsJson", "File", "Languages", "Session", "Specializations", "Url"]
 

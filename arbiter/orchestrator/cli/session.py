@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
@@ -13,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from arbiter.cli.console import error_console, print_json
 from arbiter.errors import ArbiterError
+from arbiter.orchestrator.cli.files import FileUnreadable, read
 from arbiter.orchestrator.cli.options import Session
 from arbiter.orchestrator.client import ArbiterClient
 
@@ -32,16 +31,6 @@ class InputInvalid(ArbiterError, ValueError):
     def __init__(self, what: str, error: ValidationError) -> None:
         self.faults = tuple(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         super().__init__(f"{what} cannot be used." + "".join(f"\n  {fault}" for fault in self.faults))
-
-
-class FileUnreadable(ArbiterError, OSError):
-    """A file is missing, may not be read, or is not of the kind that is needed."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(
-            f"{path} cannot be read: {reason}.", hint="Give the path of a file, or - for standard input."
-        )
-        self.path, self.reason = path, reason
 
 
 def ask(
@@ -80,20 +69,6 @@ def built(model: type[M], **values: object) -> M:
         return model.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         raise InputInvalid("What the options say", error) from None
-
-
-def read(path: str) -> bytes:
-    """The bytes of a file; `-` is standard input.
-
-    Raises:
-        FileUnreadable: it is not there, or may not be read.
-    """
-    if path == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise FileUnreadable(path, error.strerror or str(error)) from error
 
 
 def parsed(path: str) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from arbiter.orchestrator.storage.migrations import SchemaTooNew, migrate
 __all__ = ["Engines", "database_url", "open_engines"]
 
 _BUSY_TIMEOUT_MS = 5000
+_BUSY_RETRY_S = 0.005
 _CONNECT_TIMEOUT_S = 5
 
 
@@ -137,10 +140,25 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _use_write_ahead_log(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+    # A file changes its journal once in its life. Where two programs do it at once SQLite refuses one of them without
+    # regard to the busy timeout, so this waits in its stead.
+    end = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_BUSY_RETRY_S)
+        else:
+            return
 
 
 def _query_only(connection: Any, _record: object) -> None:

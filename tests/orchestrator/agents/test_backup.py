@@ -12,6 +12,7 @@ from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.agents.settings import RegistrySettings
 from arbiter.orchestrator.agents.store import AgentStore
 from arbiter.orchestrator.storage.database import Database
+from arbiter.testing.clock import FakeClock
 from tests.orchestrator.agents.kit import FAILURE, SUCCESS, can, draft, found, running
 
 
@@ -64,6 +65,25 @@ async def test_agents_that_stay_keep_their_load(database: Database) -> None:
         await registry.reserve("a")
 
         await registry.restore(backup)
+
+        assert (await registry.get("a")).current_load.active_tasks == 1
+
+
+async def test_a_restored_registration_carries_nothing_of_the_one_it_replaces(database: Database) -> None:
+    """Load belongs to a registration: the restored agent is free, and what the other one held is given back to none."""
+    clock = FakeClock()
+    async with running(AgentStore(database), clock=clock) as registry:
+        await fill(registry)
+        backup = await registry.backup()
+        await registry.unregister("a")
+        clock.advance(1)
+        other = await registry.register(draft("a"))
+        await registry.reserve("a")
+
+        await registry.restore(backup)
+        assert (await registry.get("a")).current_load.active_tasks == 0
+        await registry.reserve("a")
+        await registry.release("a", registered_at=other.registered_at)
 
         assert (await registry.get("a")).current_load.active_tasks == 1
 

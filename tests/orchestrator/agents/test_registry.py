@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arbiter.errors import LifecycleStateError
 from arbiter.orchestrator.agents.contents import Added, Changed
-from arbiter.orchestrator.agents.errors import AgentExists, AgentNotFound, RegistryFull
+from arbiter.orchestrator.agents.errors import AgentExists, AgentNotFound, AgentReplaced, RegistryFull
 from arbiter.orchestrator.agents.models import AgentQuery, AgentRecord, AgentStatus
 from arbiter.orchestrator.agents.settings import RegistrySettings
 from arbiter.orchestrator.agents.store import AgentStore
@@ -32,7 +32,14 @@ class Away(AgentStore):
         raise StorageUnavailable("away")
 
     async def count(
-        self, agent_id: str, report: PerformanceReport, *, key: str, at: datetime, then: Changed
+        self,
+        agent_id: str,
+        report: PerformanceReport,
+        *,
+        key: str,
+        at: datetime,
+        registered_at: datetime | None,
+        then: Changed,
     ) -> AgentRecord | None:
         """Away."""
         raise StorageUnavailable("away")
@@ -223,6 +230,30 @@ async def test_load_is_a_share_of_the_limit(database: Database) -> None:
             await registry.release("bound")
         assert (await registry.get("bound")).current_load.active_tasks == 0
         assert await registry.reserve("bound")
+
+
+async def test_what_is_of_an_earlier_registration_does_not_touch_the_present_one(
+    any_database: Database,
+) -> None:
+    """An agent registered anew has its own outcomes and load; whoever names the earlier one is told it is gone."""
+    clock = FakeClock()
+    async with running(AgentStore(any_database), clock=clock) as registry:
+        earlier = (await registry.register(draft("a", limit=2))).registered_at
+        await registry.unregister("a")
+        clock.advance(1)
+        present = (await registry.register(draft("a", limit=2))).registered_at
+        await registry.reserve("a", registered_at=present)
+        before = await registry.get("a")
+
+        with pytest.raises(AgentReplaced, match="registered anew"):
+            await registry.update_performance("a", SUCCESS, key="k", registered_at=earlier)
+        assert await registry.reserve("a", registered_at=earlier) is False
+        await registry.release("a", registered_at=earlier)
+
+        assert await registry.get("a") == before
+        assert (await registry.history("a")).performance == ()
+        agent = await registry.update_performance("a", SUCCESS, key="k", registered_at=present)
+        assert agent.performance_history.task_count == 1
 
 
 async def test_a_gone_agent_cannot_be_reserved(database: Database) -> None:

@@ -53,7 +53,7 @@ async def test_a_query_returns_only_what_matches_with_score_and_reason(serving: 
         await served.registry.reserve("busy")
         await served.registry.reserve("both")
 
-        answer = await served.http.get("/v1/agents?languages=Python&languages=Go&max_utilization=60")
+        answer = await served.http.get("/v1/agents?language=Python&language=Go&max_utilization=60")
 
         (match,) = answer.json()["agents"]
         assert match["agent"]["id"] == "both"

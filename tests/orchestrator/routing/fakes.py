@@ -7,12 +7,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from random import Random
+from typing import Final
 
 from arbiter.errors import NotFound
 from arbiter.orchestrator.routing.models import Outcome, Task
-from arbiter.orchestrator.routing.ports import ArmRow, Conclusion, Happening, Record, Requirement
+from arbiter.orchestrator.routing.ports import (
+    ArmRow,
+    Conclusion,
+    Happening,
+    Record,
+    Registration,
+    Requirement,
+)
 from arbiter.orchestrator.routing.router import TaskRouter
 from arbiter.orchestrator.routing.settings import RoutingSettings
 from arbiter.orchestrator.vocabulary import PerformanceReport
@@ -20,6 +28,7 @@ from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 
 __all__ = [
+    "REGISTERED",
     "Bench",
     "FakeAgent",
     "FakeMatch",
@@ -31,6 +40,10 @@ __all__ = [
     "outcome",
     "seeded",
 ]
+
+
+REGISTERED: Final = datetime(2025, 12, 1, tzinfo=UTC)
+"""When agents were registered, unless told otherwise."""
 
 
 @dataclass
@@ -55,6 +68,7 @@ class FakeAgent:
     languages: tuple[str, ...] = ()
     max_concurrent_tasks: int | None = None
     current_load: FakeLoad = field(default_factory=FakeLoad)
+    registered_at: datetime = REGISTERED
 
     def __post_init__(self) -> None:
         self.current_load.limit = self.max_concurrent_tasks
@@ -104,9 +118,9 @@ class FakeRegistry:
         end = begin + self.page_size
         return FakePage(fitting[begin:end], str(end) if end < len(fitting) else None)
 
-    async def reserve(self, agent_id: str) -> bool:
+    async def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
         """Count one more task, unless the agent is full."""
-        agent = self._agent(agent_id)
+        agent = self._agent(agent_id, registered_at)
         full = agent_id in self.refusing or (
             agent.max_concurrent_tasks is not None
             and agent.current_load.active_tasks >= agent.max_concurrent_tasks
@@ -116,14 +130,16 @@ class FakeRegistry:
             await self.reserving.wait()
         return not full
 
-    async def release(self, agent_id: str) -> None:
+    async def release(self, agent_id: str, *, registered_at: datetime) -> None:
         """Count one task less."""
-        self._agent(agent_id).current_load.active_tasks -= 1
+        self._agent(agent_id, registered_at).current_load.active_tasks -= 1
         self.released[agent_id] += 1
 
-    async def update_performance(self, agent_id: str, report: PerformanceReport, *, key: str = "") -> None:
+    async def update_performance(
+        self, agent_id: str, report: PerformanceReport, *, key: str, registered_at: datetime
+    ) -> None:
         """Keep the report, once for each key."""
-        self._agent(agent_id)
+        self._agent(agent_id, registered_at)
         self.reports.setdefault((agent_id, key), report)
 
     @property
@@ -131,10 +147,11 @@ class FakeRegistry:
         """Tasks carried by all agents together."""
         return sum(agent.current_load.active_tasks for agent in self.agents.values())
 
-    def _agent(self, agent_id: str) -> FakeAgent:
-        if agent_id not in self.agents:
+    def _agent(self, agent_id: str, registered_at: datetime) -> FakeAgent:
+        agent = self.agents.get(agent_id)
+        if agent is None or agent.registered_at != registered_at:
             raise NotFound(agent_id)
-        return self.agents[agent_id]
+        return agent
 
 
 def _fits(agent: FakeAgent, wanted: Requirement) -> bool:
@@ -166,7 +183,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
-        self.learned: dict[tuple[str, str], ArmRow] = {}
+        self.learned: dict[tuple[Registration, str], ArmRow] = {}
         self.adding: asyncio.Event | None = None
         self.failure: Exception | None = None
 
@@ -195,22 +212,33 @@ class FakeStore:
         at: datetime,
         *,
         late: bool,
+        teaches: bool,
         then: Callable[[Conclusion], None],
     ) -> Conclusion:
         """Keep the first outcome, and count it."""
         if self.failure is not None:
             raise self.failure
         stored = self.records[record.decision.task_id]
-        conclusion = Conclusion(stored, counted=False)
+        conclusion = Conclusion(stored, counted=False, taught=False)
         if stored.outcome is None:
             concluded = replace(stored, outcome=outcome, outcome_at=at, late=late)
             self.records[record.decision.task_id] = concluded
-            key = (record.decision.selected_agent, record.task.task_type)
-            arm = self.learned.get(key, ArmRow(*key, 0, 0))
-            self.learned[key] = replace(arm, pulls=arm.pulls + 1, successes=arm.successes + outcome.success)
-            conclusion = Conclusion(concluded, counted=True)
+            if teaches:
+                self._teach(record, outcome)
+            conclusion = Conclusion(concluded, counted=True, taught=teaches)
         then(conclusion)
         return conclusion
+
+    def arm(self, agent_id: str, task_type: str, registered_at: datetime = REGISTERED) -> tuple[int, int]:
+        """Pulls and successes of a registration."""
+        row = self.learned[Registration(agent_id, registered_at), task_type]
+        return row.pulls, row.successes
+
+    def _teach(self, record: Record, outcome: Outcome) -> None:
+        agent, task_type = record.registration, record.task.task_type
+        arm = self.learned.get((agent, task_type), ArmRow(*agent, task_type, 0, 0))
+        taught = replace(arm, pulls=arm.pulls + 1, successes=arm.successes + outcome.success)
+        self.learned[agent, task_type] = taught
 
     async def open_leases(self, now: datetime) -> Sequence[Record]:
         """Those without an outcome whose time is not over."""

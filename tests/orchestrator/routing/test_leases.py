@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arbiter.orchestrator.routing.leases import Lease, Leases
+from arbiter.orchestrator.routing.ports import Registration
 from arbiter.orchestrator.routing.turnstile import Turnstile
+from tests.orchestrator.routing.fakes import REGISTERED
 
+AGENT = Registration("a", REGISTERED)
 ACTIONS = st.one_of(
     st.tuples(st.just("hold"), st.integers(0, 5), st.floats(0, 10)),
     st.tuples(st.just("take"), st.integers(0, 5), st.just(0.0)),
@@ -24,7 +27,7 @@ def test_every_lease_ends_once_and_never_before_its_time(actions: list[tuple[str
     for action, task, moment in actions:
         match action:
             case "hold":
-                held[f"t{task}"] = Lease(f"t{task}", "a", moment)
+                held[f"t{task}"] = Lease(f"t{task}", AGENT, moment)
                 leases.hold(held[f"t{task}"])
             case "take":
                 assert leases.take(f"t{task}") == held.pop(f"t{task}", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -13,7 +14,7 @@ from arbiter.errors import LifecycleStateError, Rejected
 from arbiter.orchestrator.routing.errors import NoCapableAgent, NoCapacity, RoutingUnavailable, TaskExists
 from arbiter.orchestrator.routing.models import Task
 from arbiter.protocols import Status
-from tests.orchestrator.routing.fakes import FakeAgent, bench, outcome
+from tests.orchestrator.routing.fakes import REGISTERED, FakeAgent, bench, outcome
 
 REVIEW = Task(task_id="t", task_type="review")
 
@@ -188,6 +189,19 @@ async def test_a_registry_that_fails_is_fallen_back_from(failure: Exception) -> 
         decision = await here.router.route(Task(task_type="review"))
 
     assert (decision.selected_agent, decision.strategy) == ("a", "round-robin")
+
+
+async def test_an_agent_known_from_before_that_was_registered_anew_is_not_held() -> None:
+    """The decision would be about an agent that is gone; nothing is known of the one that has its id."""
+    async with bench(FakeAgent("a")) as here:
+        await here.route()
+        here.registry.agents["a"] = FakeAgent("a", registered_at=REGISTERED + timedelta(seconds=1))
+        here.registry.failure = OSError("disk")
+
+        with pytest.raises(NoCapacity):
+            await here.route()
+
+        assert here.registry.agents["a"].current_load.active_tasks == 0
 
 
 async def test_without_known_candidates_routing_is_unavailable() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
 from arbiter.errors import Rejected
 from arbiter.orchestrator.routing.errors import OutcomeConflict, TaskTypeDiffers, TaskUnknown
 from arbiter.orchestrator.routing.models import Task
-from arbiter.orchestrator.routing.ports import ArmRow
+from arbiter.orchestrator.routing.ports import ArmRow, Registration
 from arbiter.testing.clock import FakeClock
-from tests.orchestrator.routing.fakes import FakeAgent, FakeStore, bench, outcome
+from tests.orchestrator.routing.fakes import REGISTERED, FakeAgent, FakeStore, bench, outcome
 
 REVIEW = Task(task_id="t", task_type="review")
 
@@ -35,7 +36,7 @@ async def test_an_outcome_counts_everywhere_and_frees_the_agent() -> None:
         assert (report.success, report.task_type, report.tokens_used) == (False, "review", 5)
         event = here.tracker.events[f"{decision.decision_id}.outcome"]
         assert (event.type, event.success, event.tokens_used) == ("task_execution_complete", False, 5)
-        assert here.store.learned["a", "review"] == ArmRow("a", "review", 1, 0)
+        assert here.store.arm("a", "review") == (1, 0)
         assert here.registry.active == 0
         assert (receipt.agent_id, receipt.late, receipt.success) == ("a", False, False)
 
@@ -61,7 +62,7 @@ async def test_the_same_outcome_again_gets_the_same_receipt() -> None:
         receipts = await asyncio.gather(*(here.router.report_outcome("t", one) for one in same))
 
         assert len(set(receipts)) == 1
-        assert here.store.learned["a", "review"].pulls == 1
+        assert here.store.arm("a", "review") == (1, 1)
         assert here.registry.released["a"] == 1
 
 
@@ -74,7 +75,7 @@ async def test_a_different_outcome_is_refused() -> None:
         with pytest.raises(OutcomeConflict):
             await here.router.report_outcome("t", outcome(success=False))
 
-        assert here.store.learned["a", "review"].successes == 1
+        assert here.store.arm("a", "review") == (1, 1)
 
 
 async def test_an_outcome_for_an_unknown_task_is_refused() -> None:
@@ -131,7 +132,7 @@ async def test_a_late_outcome_counts_and_says_so() -> None:
 
         assert receipt.late
         assert here.registry.released["a"] == 1
-        assert here.store.learned["a", "review"].pulls == 1
+        assert here.store.arm("a", "review") == (1, 1)
 
 
 async def test_a_retry_heals_an_outcome_that_was_cut_short() -> None:
@@ -146,7 +147,7 @@ async def test_a_retry_heals_an_outcome_that_was_cut_short() -> None:
         receipt = await here.router.report_outcome("t", outcome())
 
         assert receipt.success
-        assert (len(here.registry.reports), here.store.learned["a", "review"].pulls) == (1, 1)
+        assert (len(here.registry.reports), here.store.arm("a", "review")) == (1, (1, 1))
         assert (here.registry.active, len(here.tracker.events)) == (0, 2)
 
 
@@ -163,13 +164,15 @@ async def test_a_tracker_that_fails_leaves_the_outcome_to_the_retry() -> None:
 
 
 async def test_the_outcome_of_an_agent_that_is_gone_is_taken() -> None:
-    """An agent unregistered meanwhile has no record to move; the outcome is kept."""
+    """An agent unregistered meanwhile has no record to move and no arm to teach; the outcome is kept."""
     async with bench(FakeAgent("a")) as here:
         await here.router.route(REVIEW)
         del here.registry.agents["a"]
 
         receipt = await here.router.report_outcome("t", outcome())
 
+        assert here.store.records["t"].outcome is not None
+        assert not here.store.learned
     assert receipt.agent_id == "a"
 
 
@@ -192,7 +195,8 @@ async def test_open_leases_are_restored_at_start() -> None:
 async def test_what_was_learned_is_restored_at_start() -> None:
     """Arms are loaded from the store."""
     store = FakeStore()
-    store.learned["a", "review"] = ArmRow("a", "review", 20, 1)
+    agent = Registration("a", REGISTERED)
+    store.learned[agent, "review"] = ArmRow(*agent, "review", 20, 1)
     async with bench(FakeAgent("a"), FakeAgent("b"), store=store, exploration_rate=0) as here:
         assert await here.route() == "b"
 
@@ -236,10 +240,10 @@ async def test_an_agent_that_cannot_be_given_back_is_tried_again() -> None:
         await here.router.route(REVIEW)
         release, failures = here.registry.release, [OSError("away")]
 
-        async def failing(agent_id: str) -> None:
+        async def failing(agent_id: str, *, registered_at: datetime) -> None:
             if failures:
                 raise failures.pop()
-            await release(agent_id)
+            await release(agent_id, registered_at=registered_at)
 
         here.registry.release = failing  # type: ignore[method-assign]  # a fault put in by hand
         await here.router.report_outcome("t", outcome())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from random import Random
 
 from hypothesis import given, settings
@@ -57,15 +58,15 @@ def slow_down(registry: FakeRegistry, store: FakeStore, rng: Random) -> None:
 
     reserve, release, conclude = registry.reserve, registry.release, store.conclude
 
-    async def slow_reserve(agent_id: str) -> bool:
+    async def slow_reserve(agent_id: str, *, registered_at: datetime) -> bool:
         await pause()
-        reserved = await reserve(agent_id)
+        reserved = await reserve(agent_id, registered_at=registered_at)
         await pause()
         return reserved
 
-    async def slow_release(agent_id: str) -> None:
+    async def slow_release(agent_id: str, *, registered_at: datetime) -> None:
         await pause()
-        await release(agent_id)
+        await release(agent_id, registered_at=registered_at)
         await pause()
 
     async def slow_conclude(*args: object, **kwargs: object) -> object:

@@ -1,11 +1,9 @@
-"""Routing's store on a real SQLite database, and the router over it."""
+"""Routing's store on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,19 +13,19 @@ from arbiter.orchestrator.routing.store import RoutingStore
 from arbiter.orchestrator.storage.database import Database
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+REGISTERED = NOW - timedelta(days=3, microseconds=1)
 GOOD = Outcome(success=True, quality_score=0.5, latency_ms=12.25, task_type="review")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RoutingStore]:
-    """A store over an open database."""
-    database = Database(f"sqlite:///{tmp_path / 'routing.db'}")
-    await database.start()
-    yield RoutingStore(database)
-    await database.stop()
+def store(any_database: Database) -> RoutingStore:
+    """A store over an open database of each kind."""
+    return RoutingStore(any_database)
 
 
-def record(task_id: str, decision_id: str = "d", *, lease_s: float = 60) -> Record:
+def record(
+    task_id: str, decision_id: str = "d", *, lease_s: float = 60, registered_at: datetime = REGISTERED
+) -> Record:
     """A decision as it is stored."""
     decision = Decision(
         decision_id=decision_id,
@@ -42,7 +40,7 @@ def record(task_id: str, decision_id: str = "d", *, lease_s: float = 60) -> Reco
         trace_id="0" * 32,
     )
     task = Task(task_id=task_id, task_type="review", languages=("Python",), metadata={"size": 3, "é": None})
-    return Record(task, decision, 0.75, NOW + timedelta(seconds=lease_s))
+    return Record(task, decision, registered_at, 0.75, NOW + timedelta(seconds=lease_s))
 
 
 async def test_a_decision_comes_back_as_it_was_stored(store: RoutingStore) -> None:
@@ -78,22 +76,25 @@ async def test_an_outcome_counts_once(store: RoutingStore) -> None:
     seen: list[Conclusion] = []
 
     conclusions = await asyncio.gather(
-        *(store.conclude(record("t"), GOOD, NOW, late=False, then=seen.append) for _ in range(5))
+        *(
+            store.conclude(record("t"), GOOD, NOW, late=False, teaches=True, then=seen.append)
+            for _ in range(5)
+        )
     )
 
     assert sum(conclusion.counted for conclusion in conclusions) == 1
     assert {conclusion.record.outcome for conclusion in conclusions} == {GOOD}
     assert seen == conclusions
-    assert await store.arms() == [ArmRow("a", "review", 1, 1)]
+    assert await store.arms() == [ArmRow("a", REGISTERED, "review", 1, 1)]
 
 
 async def test_the_first_outcome_stays(store: RoutingStore) -> None:
     """A different outcome that comes later changes neither the record nor the arm."""
     await store.add(record("t"))
-    await store.conclude(record("t"), GOOD, NOW, late=True, then=lambda _: None)
+    await store.conclude(record("t"), GOOD, NOW, late=True, teaches=True, then=lambda _: None)
     bad = GOOD.model_copy(update={"success": False})
 
-    later = await store.conclude(record("t"), bad, NOW, late=False, then=lambda _: None)
+    later = await store.conclude(record("t"), bad, NOW, late=False, teaches=True, then=lambda _: None)
 
     assert (later.counted, later.record.outcome, later.record.late) == (False, GOOD, True)
 
@@ -102,8 +103,35 @@ async def test_open_leases_are_those_without_outcome_whose_time_is_not_over(stor
     """An ended lease and a concluded task are not restored."""
     for task_id, lease_s in (("open", 60), ("ended", 5), ("done", 60)):
         await store.add(record(task_id, task_id, lease_s=lease_s))
-    await store.conclude(record("done", "done"), GOOD, NOW, late=False, then=lambda _: None)
+    await store.conclude(record("done", "done"), GOOD, NOW, late=False, teaches=True, then=lambda _: None)
 
     leases = await store.open_leases(NOW + timedelta(seconds=10))
 
     assert [lease.decision.task_id for lease in leases] == ["open"]
+
+
+async def test_an_outcome_that_teaches_nothing_is_stored_all_the_same(store: RoutingStore) -> None:
+    """The record has it, the arms do not; it is final like any other."""
+    await store.add(record("t"))
+
+    conclusion = await store.conclude(record("t"), GOOD, NOW, late=True, teaches=False, then=lambda _: None)
+    again = await store.conclude(record("t"), GOOD, NOW, late=True, teaches=True, then=lambda _: None)
+
+    assert (conclusion.counted, conclusion.taught, conclusion.record.outcome) == (True, False, GOOD)
+    assert (again.counted, again.taught) == (False, False)
+    assert await store.arms() == []
+
+
+async def test_the_first_outcome_of_a_registration_replaces_what_earlier_ones_taught(
+    store: RoutingStore,
+) -> None:
+    """Arms of the same agent and task type that belong to earlier registrations go; a later one's stays."""
+    moments = [REGISTERED + timedelta(microseconds=number) for number in range(3)]
+    pulls = []
+    for task_id, number in (("t1", 0), ("t2", 1), ("t3", 1), ("t4", 2), ("t5", 0)):
+        decided = record(task_id, task_id, registered_at=moments[number])
+        await store.add(decided)
+        await store.conclude(decided, GOOD, NOW, late=False, teaches=True, then=lambda _: None)
+        pulls.append({moments.index(arm.registered_at): arm.pulls for arm in await store.arms()})
+
+    assert pulls == [{0: 1}, {1: 1}, {1: 2}, {2: 1}, {0: 1, 2: 1}]

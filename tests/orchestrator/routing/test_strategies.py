@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arbiter.orchestrator.routing.ports import Requirement
+from arbiter.orchestrator.routing.ports import Registration, Requirement
 from arbiter.orchestrator.routing.scoring import Arm, Arms, Slate
 from arbiter.orchestrator.routing.settings import RoutingSettings
 from arbiter.orchestrator.routing.strategies import STRATEGIES, EpsilonGreedy, LeastLoaded, RoundRobin, Turns
-from tests.orchestrator.routing.fakes import FakeAgent, FakeLoad, FakeMatch, seeded
+from tests.orchestrator.routing.fakes import REGISTERED, FakeAgent, FakeLoad, FakeMatch, seeded
 
 REVIEW = Requirement("review")
 
@@ -22,7 +23,8 @@ def slate(known: dict[str, Arm], load: dict[str, int] | None = None, *, load_wei
     """A slate of agents with these arms and this many tasks of ten."""
     load = load or {}
     agents = [FakeAgent(agent_id, current_load=FakeLoad(load.get(agent_id, 0))) for agent_id in known]
-    return Slate.rated(REVIEW, [FakeMatch(agent) for agent in agents], known, load_weight)
+    arms = {(agent_id, REGISTERED): arm for agent_id, arm in known.items()}
+    return Slate.rated(REVIEW, [FakeMatch(agent) for agent in agents], arms, load_weight)
 
 
 def chosen(strategy: object, on: Slate, rng: Random) -> str:
@@ -135,9 +137,24 @@ def test_turns_forget_the_requirement_used_longest_ago() -> None:
     assert (turns.last(Requirement("x")), turns.last(Requirement("z"))) == ("", "a")
 
 
-def test_arms_are_kept_by_agent_and_task_type() -> None:
-    """An outcome in one task type says nothing about another."""
+def test_arms_are_kept_by_registration_and_task_type() -> None:
+    """An outcome says nothing of other task types; it ends what earlier registrations taught, and nothing else."""
+    first, other = Registration("a", REGISTERED), Registration("b", REGISTERED)
+    again = Registration("a", REGISTERED + timedelta(seconds=1))
     arms = Arms()
-    arms.count("a", "review", success=True)
+    for agent in (first, other, again):
+        arms.count(agent, "review", success=True)
+    arms.count(again, "testing", success=True)
+    arms.count(first, "testing", success=False)
 
-    assert (arms.of("a", "review").pulls, arms.of("a", "testing").pulls) == (1, 0)
+    assert set(arms.all_of("review")) == {again, other}
+    assert arms.all_of("testing") == {again: Arm(1, 1), first: Arm(1, 0)}
+
+
+def test_an_arm_of_another_registration_counts_as_fresh() -> None:
+    """A candidate is looked up by its id and by when it was registered."""
+    known = {("a", REGISTERED - timedelta(seconds=1)): Arm(9, 0)}
+
+    rated = Slate.rated(REVIEW, [FakeMatch(FakeAgent("a"))], known, load_weight=0)
+
+    assert rated.scores == [0.8]

@@ -29,8 +29,9 @@ class Insert:
         self._agent_id = agent_id
 
     def __call__(self, connection: Connection) -> str:
-        row = {"task_type": "t", "pulls": 1, "successes": 1, "quality_sum": 0.5, "latency_sum_ms": 1.0}
-        connection.execute(insert(arms), {**row, "agent_id": self._agent_id, "updated_at": NOW})
+        numbers = {"pulls": 1, "successes": 1, "quality_sum": 0.5, "latency_sum_ms": 1.0}
+        row = {"agent_id": self._agent_id, "agent_registered_at": NOW, "task_type": "t", "updated_at": NOW}
+        connection.execute(insert(arms), row | numbers)
         return self._agent_id
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,28 @@ from arbiter.orchestrator.storage.errors import DatabaseUnusable
 from arbiter.orchestrator.storage.migrations import REVISIONS, present_revision
 from arbiter.orchestrator.storage.schema import metadata
 from tests.servers import Postgresql
+
+START_AND_STOP = """\
+import asyncio, sys
+from arbiter.orchestrator.storage.database import Database
+async def main(database):
+    await database.start()
+    await database.stop()
+asyncio.run(main(Database({url!r})))
+"""
+"""A program that opens a database and closes it."""
+
+NewUrl = Callable[[], str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+    """Makes URLs of databases that nobody has used, of each kind in turn."""
+    if request.param == "sqlite":
+        numbers = itertools.count()
+        return lambda: f"sqlite:///{tmp_path}/{next(numbers)}.db"
+    server: Postgresql = request.getfixturevalue("postgres_server")
+    return server.new_database
 
 
 async def refusal(url: str) -> DatabaseUnusable:
@@ -110,35 +134,41 @@ async def test_migrations_make_what_the_schema_describes(any_database: Database)
     assert await any_database.read(present_revision) == REVISIONS[-1]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_two_programs_may_start_on_one_new_database(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    """Both come up, and the schema is made once."""
-    url = f"sqlite:///{tmp_path}/data.db"
-    if kind == "postgresql":
-        server: Postgresql = request.getfixturevalue("postgres_server")
-        url = server.new_database()
-    databases = [Database(url) for _ in range(2)]
-
+async def revisions(urls: list[str]) -> list[str | None]:
+    """Start on all of `urls` at once, and tell which revision each has then."""
+    databases = [Database(url) for url in urls]
     await asyncio.gather(*(database.start() for database in databases))
-
-    assert [await database.read(present_revision) for database in databases] == [REVISIONS[-1]] * 2
+    found = [await database.read(present_revision) for database in databases]
     for database in databases:
         await database.stop()
+    return found
+
+
+async def test_two_may_start_on_one_new_database(new_url: NewUrl) -> None:
+    """Both come up, and the schema is made once."""
+    assert await revisions([new_url()] * 2) == [REVISIONS[-1]] * 2
+
+
+async def test_one_process_may_start_on_many_new_databases_at_once(new_url: NewUrl) -> None:
+    """Migrations of different databases do not get into each other's way."""
+    assert await revisions([new_url() for _ in range(4)]) == [REVISIONS[-1]] * 4
+
+
+def test_two_processes_may_start_on_one_new_database(new_url: NewUrl) -> None:
+    """Each waits for the other's migration, and finds nothing left to do."""
+    start = [sys.executable, "-c", START_AND_STOP.format(url=new_url())]
+
+    processes = [subprocess.Popen(start, stderr=subprocess.PIPE) for _ in range(2)]
+
+    for process in processes:
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 0, said.decode()
 
 
 def test_no_migration_due_imports_no_alembic(sqlite_url: str) -> None:
     """A start on a database that is up to date leaves alembic out of the process."""
-    program = (
-        "import asyncio, sys\n"
-        "from arbiter.orchestrator.storage.database import Database\n"
-        "async def main(database):\n"
-        "    await database.start()\n"
-        "    await database.stop()\n"
-        f"asyncio.run(main(Database({sqlite_url!r})))\n"
-        "print('alembic' in sys.modules, 'psycopg' in sys.modules)\n"
-    )
+    program = START_AND_STOP.format(url=sqlite_url)
+    program += "print('alembic' in sys.modules, 'psycopg' in sys.modules)\n"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

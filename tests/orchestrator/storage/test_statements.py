@@ -10,9 +10,10 @@ from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.schema import arms
 from arbiter.orchestrator.storage.statements import insert_or_ignore
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROW = {
-    "agent_id": "a", "task_type": "t", "pulls": 1, "successes": 1, "quality_sum": 0.5, "latency_sum_ms": 1.0,
-    "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "agent_id": "a", "agent_registered_at": NOW, "task_type": "t", "updated_at": NOW,
+    "pulls": 1, "successes": 1, "quality_sum": 0.5, "latency_sum_ms": 1.0,
 }  # fmt: skip
 
 
