@@ -1,58 +1,28 @@
-"""`App`: one application from a container: start, serve, drain, stop, and the exit code.
+"""`App`: one application from a container: what it is made of, and the two ways to run it.
 
-Start: settings, logging, management listener, address bound, container, listening, ready. Stop: readiness fails, keep
-serving for `pre_drain_s`, stop accepting, drain, components and telemetry (the container's reverse order), management.
-Global state (signals, logging) is touched in `run` only, and given back when it returns.
+`run` gives all that `host.py` has; `asgi` is for somebody else's server. Global state (signals, logging) is touched in
+`run` only, and given back when it returns.
 """
 
 from __future__ import annotations
 
-import asyncio
-import enum
-import socket
 import sys
-import threading
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from arbiter.errors import ArbiterError, ConfigurationError, StartError
-from arbiter.events import PhaseEntered, SettingsApplied
+from arbiter.errors import ArbiterError, ConfigurationError
+from arbiter.host import ExitCode, Host, Ready, oversee_settings
 from arbiter.infrastructure import Infrastructure
-from arbiter.lifecycle.signals import Signals
-from arbiter.lifecycle.watchdog import Watchdog
-from arbiter.management.listener import ManagementListener
-from arbiter.management.view import management_of
-from arbiter.observability.logging import LoggingSession, configure_logging
-from arbiter.serving.server import Server, bind
+from arbiter.observability.logging import configure_logging
+from arbiter.settings.oversight import SettingsOversight
 from arbiter.settings.sources import Sources
 
 __all__ = ["App", "ExitCode", "Ready"]
 
-log = structlog.get_logger(__name__)
-
-
-class ExitCode(enum.IntEnum):
-    """How the process ended; 124 (deadline) and 128+n (a second signal) come from the watchdog and the signals."""
-
-    CLEAN = 0
-    STOP_FAILED = 1
-    START_FAILED = 3
-    INTERNAL = 70
-    CONFIGURATION = 78
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Where the application can be reached, once it can."""
-
-    url: str
-    management_url: str
-    environment: str
-    start_s: float
+TALKATIVE = ("uvicorn", "alembic", "watchfiles")
+"""Loggers that are heard from `warning` on: what they say of their own start and stop, we say ourselves."""
 
 
 def _print_error(error: BaseException) -> None:
@@ -64,10 +34,11 @@ class App:
 
     Args:
         container: the composition root.
+        greeting: further lines for whoever started it, as label and text; `{url}` becomes the main port's address.
     """
 
-    def __init__(self, container: type[Infrastructure]) -> None:
-        self._composition = container
+    def __init__(self, container: type[Infrastructure], *, greeting: Sequence[tuple[str, str]] = ()) -> None:
+        self._composition, self._greeting = container, tuple(greeting)
         self._container: Infrastructure | None = None
         self._sources: Sources | None = None
 
@@ -121,159 +92,19 @@ class App:
             return ExitCode.CONFIGURATION
         environment = self.container.settings.environment()
         with configure_logging(settings.observability, service="arbiter", environment=environment) as logging:
-            for talkative in ("uvicorn", "alembic"):  # what they say of their own start, we say ourselves
+            for talkative in TALKATIVE:
                 logging.set_level(talkative, "warning")
-            return _Run(self.container, logging, on_ready, report).execute()
+            return Host(self.container, logging, self._greeted(on_ready), report).run()
 
+    def _greeted(self, on_ready: Callable[[Ready], None] | None) -> Callable[[Ready], None] | None:
+        if on_ready is None:
+            return None
 
-class _Run:
-    """One life of an application inside this process."""
+        def tell(ready: Ready) -> None:
+            lines = tuple((label, text.format(url=ready.url)) for label, text in self._greeting)
+            on_ready(replace(ready, greeting=lines))
 
-    def __init__(
-        self,
-        container: Infrastructure,
-        logging: LoggingSession,
-        on_ready: Callable[[Ready], None] | None,
-        report: Callable[[BaseException], None],
-    ) -> None:
-        self._container, self._logging = container, logging
-        self._on_ready, self._report = on_ready, report
-        self._settings = container.settings()
-        self._events, self._health, self._clock = container.events(), container.health(), container.clock()
-        self._begun = self._clock.monotonic()
-        self._watchdog = Watchdog()
-        self._phase = "created"
-
-    def execute(self) -> int:
-        self._events.add(self)
-        self._container.settings.source().events = self._events
-        try:
-            management, listener = self._take_addresses()
-        except StartError as error:
-            self._report(error)
-            return ExitCode.START_FAILED
-        try:
-            code = _run_on_loop(self._live(management, listener))
-        except Exception as error:
-            log.exception("app.failed")
-            self._report(error)
-            code = ExitCode.INTERNAL
-        finally:
-            listener.close()
-            management.stop()
-            self._events.remove(self)
-        self._release_watchdog()
-        return code
-
-    def publish(self, event: object) -> None:
-        """Take the event of a reload, to bring the log level into force."""
-        if isinstance(event, SettingsApplied):
-            self._logging.set_level(None, self._container.settings().observability.log_level)
-
-    def _take_addresses(self) -> tuple[ManagementListener, socket.socket]:
-        """Both ports, before any component starts: a taken one ends the start at once."""
-        settings = self._settings
-        management = ManagementListener(settings.management.host, settings.management.port)
-        try:
-            management.start(_management_of(self._container))
-            listener = bind(settings.server.host, settings.server.port, setting="server")
-        except BaseException:
-            management.stop()
-            raise
-        return management, listener
-
-    async def _live(self, management: ManagementListener, listener: socket.socket) -> int:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def ask_to_stop() -> None:
-            self._watchdog.arm(self._settings.lifecycle.total_s)
-            loop.call_soon_threadsafe(stop.set)
-
-        def ask_to_reload() -> None:
-            reload = self._container.settings.source().reload
-            threading.Thread(target=reload, name="arbiter.reload", daemon=True).start()
-
-        signals = Signals(ask_to_stop, ask_to_reload)
-        signals.install()
-        try:
-            if (code := await self._start(stop)) is not None:
-                return code
-            return await self._serve(Server(self._container.asgi(), listener), management, stop)
-        finally:
-            signals.restore()
-
-    async def _start(self, stop: asyncio.Event) -> ExitCode | None:
-        """Start the container; None means it runs, a code means that the life ends here."""
-        self._enter("starting")
-        starting = asyncio.ensure_future(self._container.start())
-        asked = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if not starting.done():
-            log.info("app.start.cancelled")
-            starting.cancel()
-        try:
-            await starting
-        except asyncio.CancelledError:
-            self._enter("stopped")
-            return ExitCode.CLEAN
-        except Exception as error:  # noqa: BLE001  whatever a component raises is why the start failed
-            self._enter("failed")
-            failure = StartError("The application did not start; what had started was stopped again.")
-            failure.__cause__ = error
-            self._report(failure)
-            return ExitCode.START_FAILED
-        return None
-
-    async def _serve(self, server: Server, management: ManagementListener, stop: asyncio.Event) -> int:
-        await self._health.refresh()
-        await server.start()
-        self._health.mark_started()
-        self._enter("running")
-        ready = Ready(
-            server.url,
-            management.url,
-            self._container.settings.environment(),
-            self._clock.monotonic() - self._begun,
-        )
-        log.info("app.ready", url=ready.url, management=ready.management_url, start_s=round(ready.start_s, 3))
-        if self._on_ready is not None:
-            self._on_ready(ready)
-        await stop.wait()
-        await self._drain(server)
-        return await self._stop()
-
-    async def _drain(self, server: Server) -> None:
-        self._enter("pre-drain")
-        self._health.mark_draining()
-        server.announce_close()
-        await asyncio.sleep(self._settings.lifecycle.pre_drain_s)
-        self._enter("draining")
-        if not await server.stop(self._settings.lifecycle.drain_s):
-            log.warning("app.drain.cut", drain_s=self._settings.lifecycle.drain_s)
-
-    async def _stop(self) -> int:
-        self._enter("stopping")
-        try:
-            await self._container.stop()
-        except ExceptionGroup as errors:  # each names its provider; none keeps the process alive
-            for error in errors.exceptions:
-                log.error("app.stop.failed", exc_info=error)  # noqa: TRY400  a line for each, not for the group
-            self._enter("failed")
-            return ExitCode.STOP_FAILED
-        self._enter("stopped")
-        return ExitCode.CLEAN
-
-    def _enter(self, phase: str) -> None:
-        previous, self._phase = self._phase, phase
-        self._events.publish(PhaseEntered(phase, previous))
-
-    def _release_watchdog(self) -> None:
-        """Let the process end by itself, unless a thread that never ends would keep it."""
-        ours = threading.current_thread()
-        if not [t for t in threading.enumerate() if t is not ours and t.is_alive() and not t.daemon]:
-            self._watchdog.disarm()
+        return tell
 
 
 class _Embedded:
@@ -281,6 +112,7 @@ class _Embedded:
 
     def __init__(self, container: Infrastructure) -> None:
         self._container = container
+        self._oversight: SettingsOversight | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -292,7 +124,7 @@ class _Embedded:
         while True:
             message = await receive()
             step = message["type"].removeprefix("lifespan.")
-            act = self._start if step == "startup" else self._container.stop
+            act = self._start if step == "startup" else self._stop
             try:
                 await act()
             except Exception as error:  # noqa: BLE001  the protocol's way to say so
@@ -302,27 +134,14 @@ class _Embedded:
             if step == "shutdown":
                 return
 
+    async def _stop(self) -> None:
+        if self._oversight is not None:
+            self._oversight.end()
+        await self._container.stop()
+
     async def _start(self) -> None:
+        self._oversight = oversee_settings(self._container)
         await self._container.start()
         health = self._container.health()
         await health.refresh()
         health.mark_started()
-
-
-def _management_of(container: Infrastructure) -> ASGIApp:
-    return management_of(
-        container.settings.source(),
-        container.telemetry(),
-        container.health(),
-        container.heartbeat(),
-        container.breakers(),
-    )
-
-
-def _run_on_loop(main: Coroutine[Any, Any, int]) -> int:
-    try:
-        from uvloop import new_event_loop  # noqa: PLC0415  not to be had on every platform
-    except ModuleNotFoundError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main)

@@ -16,6 +16,7 @@ __all__ = [
     "EventBus",
     "HealthChanged",
     "PhaseEntered",
+    "RestartRequired",
     "SettingsApplied",
     "SettingsRejected",
     "StepFinished",
@@ -82,6 +83,13 @@ class SettingsRejected:
 
     generation: int
     report: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartRequired:
+    """A reload found changed keys that take effect at the next start only; `keys` are dotted."""
+
+    keys: tuple[str, ...]
 
 
 @dataclass(slots=True)

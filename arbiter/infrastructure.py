@@ -22,6 +22,8 @@ from arbiter.serving.limits import BodyLimit
 from arbiter.serving.nothing import NothingServed
 from arbiter.settings.framework import FrameworkSettings
 from arbiter.settings.loader import SettingsLoader
+from arbiter.settings.oversight import SettingsOversight
+from arbiter.settings.pins import SettingsOfRequest
 
 __all__ = ["Infrastructure"]
 
@@ -38,12 +40,14 @@ class Infrastructure(Container):
     settings = SettingsProvider(SettingsLoader(FrameworkSettings))
     config = ConfigProvider(settings)
 
+    oversight = providers.Singleton(SettingsOversight, settings.itself)
+
     clock = providers.Singleton(SystemClock)
     events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog)))
 
     telemetry = providers.Singleton(
         Telemetry,
-        settings.live(lambda s: s.observability),
+        settings.latest(lambda s: s.observability),
         environment=settings.environment,
         version=__version__,
         budget_s=config.lifecycle.telemetry_s,
@@ -52,21 +56,21 @@ class Infrastructure(Container):
     meter = telemetry.provided.meter
 
     breakers = providers.Singleton(
-        BreakerRegistry, settings=settings.live(lambda s: s.resilience), clock=clock, events=events
+        BreakerRegistry, settings=settings.latest(lambda s: s.resilience), clock=clock, events=events
     )
     guard = providers.Singleton(
         Guard,
-        settings=settings.live(lambda s: s.resilience),
+        settings=settings.latest(lambda s: s.resilience),
         breakers=breakers,
         tracer=tracer,
         clock=clock,
         events=events,
     )
 
-    heartbeat = providers.Singleton(Heartbeat, clock=clock, settings=settings.live(lambda s: s.health))
+    heartbeat = providers.Singleton(Heartbeat, clock=clock, settings=settings.latest(lambda s: s.health))
     health = providers.Singleton(
         HealthRegistry,
-        settings=settings.live(lambda s: s.health),
+        settings=settings.latest(lambda s: s.health),
         clock=clock,
         events=events,
         service=config.observability.service_name,
@@ -77,7 +81,8 @@ class Infrastructure(Container):
     # What the main port serves, from the inside out; an application redeclares `http`.
     http: providers.Provider[ASGIApp] = providers.Singleton(NothingServed)
     limited = providers.Singleton(BodyLimit, http, max_bytes=config.server.max_body_bytes)
-    probed = providers.Singleton(ProbeLayer, limited, probes)
+    pinned = providers.Singleton(SettingsOfRequest, limited, settings.itself)
+    probed = providers.Singleton(ProbeLayer, pinned, probes)
     asgi = providers.Singleton(
         TelemetryMiddleware,
         probed,

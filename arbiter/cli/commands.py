@@ -1,7 +1,8 @@
-"""The framework's commands: run, check, config, status; and the applications' own, joined by entry point."""
+"""The framework's commands: run, check, config, status, new; and the applications' own, joined by entry point."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
@@ -9,8 +10,6 @@ from cyclopts import App as CommandLine
 from cyclopts import CycloptsError
 
 from arbiter._version import __version__
-from arbiter.app import ExitCode
-from arbiter.cli import config, serve, status
 from arbiter.cli.console import report
 from arbiter.errors import ArbiterError, ConfigurationError
 
@@ -21,12 +20,23 @@ USAGE_ERROR = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 EXTENSIONS = "arbiter.commands"
+COMMANDS = {
+    "run": "arbiter.cli.serve:run_application",
+    "check": "arbiter.cli.serve:check_application",
+    "config": "arbiter.cli.config:commands",
+    "graph": "arbiter.cli.graph:show_graph",
+    "status": "arbiter.cli.status:show_status",
+    "new": "arbiter.cli.new:new_application",
+}
+"""Where each command is: imported when it is called, or when `--help` lists them all."""
+HELP = ("--help", "-h")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; errors are reported, never raised."""
     try:
-        result = build()(list(arguments), exit_on_error=False, print_error=True, result_action="return_value")
+        line = build(listing=not arguments or arguments[0] in HELP)
+        result = line(list(arguments), exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return USAGE_ERROR
     except KeyboardInterrupt:
@@ -40,6 +50,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _exit_code(error: Exception) -> int:
+    from arbiter.app import ExitCode  # noqa: PLC0415  brings the whole framework, which a command may do without
+
     match error:
         case ConfigurationError():
             return ExitCode.CONFIGURATION
@@ -49,17 +61,19 @@ def _exit_code(error: Exception) -> int:
             return ExitCode.INTERNAL
 
 
-def build() -> CommandLine:
-    """The whole command line."""
+def build(*, listing: bool = True) -> CommandLine:
+    """The whole command line.
+
+    Args:
+        listing: whether all commands are to be listed with what they are for, which only their modules say.
+    """
     line = CommandLine(
         name="arbiter",
         version=__version__,
         help="Run and steer an ARBITER application. Every command has --help and --json.",
     )
-    line.command(serve.run_application, name="run")
-    line.command(serve.check_application, name="check")
-    line.command(config.commands, name="config")
-    line.command(status.show_status, name="status")
+    for name, target in COMMANDS.items():
+        line.command(pkgutil.resolve_name(target) if listing else target, name=name)
     for extension in entry_points(group=EXTENSIONS):
         line.update(extension.load())
     return line

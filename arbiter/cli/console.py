@@ -8,23 +8,29 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import orjson
-from rich.console import Console
-from rich.markup import escape
 
 from arbiter.errors import ArbiterError
+
+if TYPE_CHECKING:  # rich costs as much as half a command; one that answers in JSON needs none of it
+    from rich.console import Console
 
 __all__ = ["error_console", "out_console", "print_json", "report"]
 
 
 def out_console() -> Console:
     """Where results go: coloured on a terminal, plain in a pipe."""
+    from rich.console import Console  # noqa: PLC0415
+
     return Console(highlight=False)
 
 
 def error_console() -> Console:
     """Where errors and progress go, so that results can be piped."""
+    from rich.console import Console  # noqa: PLC0415
+
     return Console(stderr=True, highlight=False)
 
 
@@ -40,6 +46,8 @@ def print_json(value: object) -> None:
 
 def report(error: BaseException) -> None:
     """Tell a person what happened: Description, Cause (the chain of causes), Hint."""
+    from rich.markup import escape  # noqa: PLC0415
+
     console = error_console()
     message, hint = _words(error)
     console.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 
 from rich.markup import escape
 
 from arbiter.app import ExitCode, Ready
 from arbiter.cli.console import error_console, out_console, print_json, report
 from arbiter.cli.options import Chosen, Json
+from arbiter.container.problems import GraphInvalid, Problem
 from arbiter.errors import ConfigurationError
 
 __all__ = ["check_application", "run_application"]
@@ -39,15 +41,14 @@ def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int:
 
 def _announce(ready: Ready) -> None:
     console = error_console()
-    console.print(
-        f"\n  [bold green]ARBITER is ready[/] in {ready.start_s:.2f} s ({escape(ready.environment)})"
-    )
-    console.print(f"  API          {ready.url}      docs at {ready.url}/docs")
-    console.print(
-        f"  management   {ready.management_url}      /readyz /healthz /metrics /info /config /breakers"
-    )
-    console.print("  try          arbiter demo      in a second terminal")
-    console.print("  stop         Ctrl-C\n")
+    lines = [
+        ("serving", ready.url),
+        ("management", f"{ready.management_url}/readyz /healthz /metrics /info /config"),
+    ]
+    console.print(f"\n  [bold green]Ready[/] in {ready.start_s:.2f} s ({escape(ready.environment)})")
+    for label, text in (*lines, *ready.greeting, ("stop", "Ctrl-C")):
+        console.print(f"  {label:<12} {escape(text)}", soft_wrap=True)
+    console.print()
     sys.stderr.flush()
 
 
@@ -72,11 +73,22 @@ def check_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int
         else:
             report(error)
         return ExitCode.CONFIGURATION
-    problems = container.validate()
+    except GraphInvalid as invalid:  # so wrong that no container can be made
+        return _judge(invalid.problems, "", json=json)
+    warnings = container.settings.source().snapshot.warnings
+    environment = container.settings.environment()
+    return _judge(container.validate(), environment, warnings, json=json)
+
+
+def _judge(
+    problems: Sequence[Problem], environment: str, warnings: Sequence[str] = (), *, json: bool
+) -> ExitCode:
+    for warning in () if json else warnings:
+        error_console().print(f"[bold yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     if json:
-        print_json({"ok": not problems, "problems": [dataclasses.asdict(problem) for problem in problems]})
+        shown = [dataclasses.asdict(problem) for problem in problems]
+        print_json({"ok": not problems, "problems": shown, "warnings": warnings})
     elif not problems:
-        environment = container.settings.environment()
         out_console().print(f"The settings of {environment} are valid, and every provider's arguments fit.")
     else:
         for problem in problems:

@@ -24,6 +24,8 @@ COLOURS = {
     "half-open": "yellow",
 }
 UNREACHABLE = 2
+BAR = 40
+"""Characters of the time line."""
 
 
 def show_status(
@@ -34,18 +36,23 @@ def show_status(
             name="--management", env_var="ARBITER_MANAGEMENT_URL", help="Address of the management port."
         ),
     ] = "http://127.0.0.1:3001",
+    startup: Annotated[
+        bool,
+        Parameter(name="--startup", negative="", help="Show the last start: how long each component took."),
+    ] = False,
     json: Json = False,
 ) -> int:
     """Show how a running instance is: readiness, every check, every circuit breaker.
 
     Examples:
         arbiter status
+        arbiter status --startup
         arbiter status --management http://127.0.0.1:3001 --json
 
     Exit codes: 0 ready (also when degraded), 1 not ready, 2 not reachable.
     """
     try:
-        seen = _ask(management)
+        seen = _ask(management, startup=startup)
     except httpx2.HTTPError as error:
         failure = ArbiterError(
             f"No instance answers at {management}.",
@@ -56,16 +63,21 @@ def show_status(
         return UNREACHABLE
     if json:
         print_json(seen)
+    elif startup:
+        _render_startup(seen["startup"])
     else:
         _render(seen)
     return 0 if seen["readiness"]["status"] != "fail" else 1
 
 
-def _ask(management: str) -> dict[str, Any]:
+def _ask(management: str, *, startup: bool) -> dict[str, Any]:
     with httpx2.Client(base_url=management, timeout=5) as client:
+        ready = client.get("/readyz").json()
+        if startup:
+            return {"readiness": ready, "startup": client.get("/startup").json()}
         return {
             "info": client.get("/info").json(),
-            "readiness": client.get("/readyz").json(),
+            "readiness": ready,
             "health": client.get("/healthz").json(),
             "breakers": client.get("/breakers").json(),
         }
@@ -97,6 +109,25 @@ def _render(seen: dict[str, Any]) -> None:
             f"{breaker['failure_count']} of {breaker['failure_threshold']}",
         )
     console.print(breakers)
+
+
+def _render_startup(seen: dict[str, Any]) -> None:
+    console, whole_s = out_console(), max(seen["duration_s"], 1e-9)
+    console.print(
+        f"[bold]{escape(seen['outcome'])}[/] in {seen['duration_s'] * 1000:.1f} ms   {seen['started_at'] or ''}"
+    )
+    table = Table("component", "began ms", "took ms", "", "outcome", box=None, header_style="bold")
+    for step in seen["steps"]:
+        before, width = int(BAR * step["began_s"] / whole_s), round(BAR * step["duration_s"] / whole_s)
+        outcome = step["outcome"] if step["outcome"] != "failed" else f"[red]{escape(step['error'])}[/]"
+        table.add_row(
+            escape(step["name"]),
+            f"{step['began_s'] * 1000:.1f}",
+            f"{step['duration_s'] * 1000:.1f}",
+            " " * min(before, BAR - 1) + "━" * max(width, 1),
+            outcome,
+        )
+    console.print(table)
 
 
 def _coloured(status: str) -> str:

@@ -11,18 +11,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dependency_injector import containers, providers
+from dependency_injector.errors import NonCopyableArgumentError
 
+from arbiter.container.arguments import uncopyable
+from arbiter.container.composition import replaced_by
 from arbiter.container.graph import Graph
 from arbiter.container.live import LiveContainer
 from arbiter.container.needs import AnyProvider
 from arbiter.container.outcome import Outcome
+from arbiter.container.problems import GraphInvalid, Problem
 from arbiter.container.settings_provider import SettingsProvider
-from arbiter.container.validation import Problem
+from arbiter.container.validation import located, validate
 from arbiter.errors import ContainerError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from arbiter.lifecycle.timeline import StartUp
     from arbiter.settings.snapshot import Snapshot
 
     _Meta = type
@@ -112,6 +117,10 @@ class Container(containers.DeclarativeContainer, metaclass=_ContainerMeta):
             """What is built, by dotted provider name, in the order in which it was built."""
             ...
 
+        def startup(self) -> StartUp:
+            """The last start, or the one under way: how long each component took."""
+            ...
+
         def pending(self) -> tuple[str, ...]:
             """Names of what still has to stop, the next first."""
             ...
@@ -120,7 +129,10 @@ class Container(containers.DeclarativeContainer, metaclass=_ContainerMeta):
 
         def __new__(cls, *, settings: Any = None, **overriding_providers: Any) -> LiveContainer:
             """Make an instance: a LiveContainer with copies of all providers."""
-            container = super().__new__(cls, **overriding_providers)
+            try:
+                container = super().__new__(cls, **overriding_providers)
+            except NonCopyableArgumentError as error:
+                raise GraphInvalid(_all_problems(cls)) from error
             for hidden, name in cls._replaced.items():
                 old = container.providers[hidden]
                 delattr(container, hidden)
@@ -133,21 +145,31 @@ class Container(containers.DeclarativeContainer, metaclass=_ContainerMeta):
     _replaced: ClassVar[dict[str, str]] = {}
     """Under which hidden name an inherited provider is copied that a redeclaration has replaced, and by which name."""
 
+    _decorated: ClassVar[dict[str, tuple[AnyProvider, ...]]] = {}
+    """By name, what a decoration in the class body stands for."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         _refuse_hiding(cls)
         _settle(cls)
 
 
+def _all_problems(cls: type[Container]) -> list[Problem]:
+    """No instance can be made, so the class itself is looked at: what cannot be copied, and all the rest."""
+    return [*(located(cls, problem) for problem in uncopyable(cls)), *validate(cls)]
+
+
 def _settle(cls: type[Container]) -> None:
     """Let one provider answer to each name, and remember the ones that it replaces."""
     for hidden in [name for name in cls.providers if not name.isidentifier()]:
         del cls.providers[hidden]
-    cls._replaced = {}
+    cls._replaced, cls._decorated = {}, {}
     for name in list(cls.providers):
         current = _current(cls, name)
         cls.providers[name] = current
-        for old in _declared_before(cls, name, current):
+        cls._decorated[name] = tuple(replaced_by(current))
+        _refuse_renaming(cls, name)
+        for old in dict.fromkeys([*_declared_before(cls, name, current), *_decorated_before(cls, name)]):
             _refuse_decoration(cls, name, current, old)
             hidden = f"{name} ({len(cls._replaced)})"
             cls._replaced[hidden] = name
@@ -174,12 +196,36 @@ def _declared_before(cls: type[Container], name: str, current: AnyProvider) -> I
             yield old
 
 
+def _decorated_before(cls: type[Container], name: str) -> Iterator[AnyProvider]:
+    """What decorations stand for, in this class and its bases, also where it never was a class attribute."""
+    for base in cls.__mro__:
+        yield from vars(base).get("_decorated", {}).get(name, ())
+
+
+def _refuse_renaming(cls: type[Container], name: str) -> None:
+    for old in cls._decorated[name]:
+        own = next(
+            (known for known, provider in _declared_in(cls) if provider is old and known != name), None
+        )
+        if own is not None:
+            raise CompositionRefused(
+                f"{cls.__name__}.{name}",
+                f"decorates {own!r} under another name, so that both would exist",
+                hint=f"call it {own}; or, to have both, write providers.Singleton(wrapper, {own}, ...)",
+            )
+
+
+def _declared_in(cls: type[Container]) -> Iterator[tuple[str, AnyProvider]]:
+    for base in cls.__mro__:
+        yield from vars(base).get("cls_providers", {}).items()
+
+
 def _refuse_decoration(cls: type[Container], name: str, current: AnyProvider, old: AnyProvider) -> None:
     if old in set(current.traverse()):
         raise CompositionRefused(
             f"{cls.__name__}.{name}",
             f"is built on the {name!r} that it replaces, and would be built on itself",
-            hint="wrap the factory (Singleton(wrapping(Stock), ...)), or give the inner one a name of its own",
+            hint=f"write {name} = decorated(Parent.{name}, wrapper, ...), from arbiter.container.composition",
         )
 
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from dependency_injector import containers, providers
 
 from arbiter.container.needs import AnyProvider, effective
+from arbiter.container.objects import Objects
 from arbiter.container.outcome import Done, Outcome, Scheduled, outcome_of
 from arbiter.container.plan import Node, Plan, named_providers
+from arbiter.container.problems import GraphInvalid, Problem
 from arbiter.container.resources import (
-    OneTask,
     has_lifecycle,
     is_adopter,
     is_async_factory,
     is_async_resource,
     is_component_async,
-    is_thread_bound,
     lifecycle_hook,
 )
 from arbiter.container.settings_provider import SettingsProvider
-from arbiter.container.validation import GraphInvalid, Problem
-from arbiter.errors import LifecycleStateError
-from arbiter.lifecycle.engine import Engine, OnStop, State, Step
-from arbiter.lifecycle.hooks import Where
+from arbiter.lifecycle.engine import Engine, OnStop, Starting, State, Step
 from arbiter.lifecycle.order import CycleFound
 from arbiter.lifecycle.settings import LifecycleSettings
 from arbiter.protocols import Adopter
@@ -49,16 +48,21 @@ class Life:
         self._container = container
         self.engine = Engine(self._publish, on_rest=self._end)
         self.built: dict[str, object] = {}
+        self._known: set[int] = set()
         self._owned: dict[AnyProvider, str] = {}
-        self._refused: dict[AnyProvider, Any] = {}
+        self._objects = Objects()
         self._adopters: list[Adopter] = []
         self._events: Any = None
         self._unsent: list[object] = []
         self._due: Outcome | None = None
+        self._at_the_call = threading.RLock()
 
     async def start(self) -> None:
         """See `LiveContainer.start`."""
-        await self.engine.start(self._begin())
+        steps = self._begin()
+        await self.engine.start(steps)
+        # Those that started together were built in whatever order: shown is that of the plan.
+        self.built = {step.name: self.built[step.name] for step in steps}
 
     async def stop(self) -> None:
         """See `LiveContainer.stop`."""
@@ -67,20 +71,32 @@ class Life:
         self._take_over_strays()
         await self.engine.stop()
 
+    def as_declared(self) -> contextlib.AbstractContextManager[None]:
+        """While this lasts, the providers of a stopped container can be read as they were declared."""
+        return self._objects.as_declared()
+
     def init(self) -> Outcome:
-        """See `LiveContainer.init_resources`."""
+        """See `LiveContainer.init_resources`; threads that call it together get one start."""
+        with self._at_the_call:
+            return self._init()
+
+    def _init(self) -> Outcome:
         if self.engine.state is State.RUNNING:
             return Done()
         if self._due is not None and self._is_due():
             return self._due
         self.engine.refuse_unless_at_rest()
-        self._restore()
+        self._objects.restore()
         waits = any(_waits(node) for node in self._plan())
         self._due = outcome_of(self.start, lambda: self.engine.start_now(self._begin()), waits=waits)
         return self._due
 
     def shutdown(self) -> Outcome:
         """See `LiveContainer.shutdown_resources`."""
+        with self._at_the_call:
+            return self._shutdown()
+
+    def _shutdown(self) -> Outcome:
         self._take_over_strays()
         under_way = self._is_due() or self.engine.state in {State.STARTING, State.STOPPING}
         waits = under_way or not self.engine.stops_without_loop
@@ -105,7 +121,8 @@ class Life:
 
     def _begin(self) -> list[Step]:
         self.engine.refuse_unless_at_rest()
-        self._restore()
+        self._objects.refuse_while_opening()
+        self._objects.restore()
         nodes = self._plan()
         self._reset_modes()
         self._read_settings()
@@ -123,9 +140,11 @@ class Life:
         if isinstance(budgets, LifecycleSettings):
             self.engine.budgets = budgets
 
-    async def _start(self, node: Node, on_stop: OnStop) -> None:
-        value = await self._build(node, on_stop)
-        is_theirs = node.given or any(value is other for other in self.built.values())
+    async def _start(self, node: Node, on_stop: Starting) -> None:
+        value = await self._objects.build(node, on_stop)
+        if node.provider not in self._owned:
+            return  # it swallowed being given up, and everything has stopped since
+        is_theirs = node.given or id(value) in self._known
         self._show(node.name, value)
         if is_theirs or not has_lifecycle(value):
             return
@@ -134,37 +153,6 @@ class Life:
             self.engine.append(Step(node.name, functools.partial(_start_component, value)))
         else:
             await _start_component(value, on_stop)
-
-    async def _build(self, node: Node, on_stop: OnStop) -> Any:
-        provider: Any = node.provider
-        if not isinstance(provider, providers.BaseResource):
-            return await _value_of(provider)
-        factory: Any = provider.provides
-        if not provider.initialized and is_async_resource(factory):
-            self._replace_factory(provider, OneTask.around(factory))
-        value: Any = None
-        try:
-            value = await _value_of(provider)
-        finally:
-            if provider.initialized:
-                self._release_on_stop(provider, on_stop, value)
-        return value
-
-    def _release_on_stop(self, provider: Any, on_stop: OnStop, value: object) -> None:
-        def close() -> Any:
-            self._refuse(provider)
-            return provider.shutdown()
-
-        async def close_async() -> None:
-            closing = close()
-            if closing is not None:
-                await closing
-
-        if provider.is_async_mode_enabled():
-            on_stop(close_async)
-        else:
-            on_stop(close, where=Where.CALLER if is_thread_bound(provider, value) else Where.THREAD)
-        provider.disable_async_mode()
 
     def _show(self, name: str, value: object) -> None:
         """Let each adopter see each component, whichever of them was built first."""
@@ -175,6 +163,7 @@ class Life:
             for earlier, component in self.built.items():
                 value.adopt(earlier, component)
         self.built[name] = value
+        self._known.add(id(value))
         events = self._container.providers.get("events")
         if events is not None and self._owned.get(effective(events)) == name:
             self._send_events_to(value)
@@ -202,21 +191,23 @@ class Life:
         resources = self._container.traverse(types=[providers.BaseResource])
         if all(one in self._owned or not one.initialized for one in resources):
             return
-        planned = {node.provider: node.name for node in self._plan()}
+        with self.as_declared():
+            planned = {node.provider: node.name for node in self._plan()}
         named = {provider: name for name, provider in named_providers(self._container)} | planned
         strays = [one for one in [*planned, *named] if _is_open(one) and one not in self._owned]
         if self.engine.is_at_rest:
             self._owned = planned
         for provider in dict.fromkeys(strays):
             self._owned[provider] = named[provider]
-            self._release_on_stop(provider, functools.partial(self.engine.take_over, named[provider]), None)
+            take_over = functools.partial(self.engine.take_over, named[provider])
+            self._objects.release_on_stop(provider, named[provider], take_over, None)
 
     def _end(self) -> None:
         """The engine has come to rest: nothing that was built may be used any more."""
         for provider in self._owned:
             if isinstance(provider, providers.BaseSingleton):
                 provider.reset()
-            self._refuse(provider)
+            self._objects.refuse(provider, self._owned[provider])
             provider.reset_async_mode()
         self._reset_modes()
         if self._events is not None:
@@ -224,26 +215,10 @@ class Life:
                 settings.source().events = None
         self._owned, self._events = {}, None
         self.built.clear()
+        self._known.clear()
         self._adopters.clear()
         self._unsent.clear()
         self._running.discard(self)
-
-    def _refuse(self, provider: Any) -> None:
-        """Natively, a use after the stop opens the resource anew, and nobody closes it."""
-        if not isinstance(provider, providers.BaseSingleton | providers.BaseResource):
-            return
-        if getattr(type(provider), "provided_type", None) is None:
-            self._replace_factory(provider, _refusal(self._owned[provider], provider.provides))
-
-    def _replace_factory(self, provider: Any, factory: Callable[..., Any]) -> None:
-        self._refused.setdefault(provider, provider.provides)
-        provider.set_provides(factory)
-
-    def _restore(self) -> None:
-        provider: Any
-        for provider, factory in self._refused.items():
-            provider.set_provides(factory)
-        self._refused.clear()
 
     def _reset_modes(self) -> None:
         everything: Iterable[AnyProvider] = self._container.traverse()
@@ -258,29 +233,6 @@ async def _start_component(component: object, on_stop: OnStop) -> None:
         await start()
     if stop is not None:
         on_stop(stop)
-
-
-async def _value_of(provider: AnyProvider) -> Any:
-    """Call it, wait where it has to be waited for, and let it return the object itself from now on."""
-    value: Any = provider()
-    # Whether the value is awaitable says nothing: a pool may be.
-    if provider.is_async_mode_enabled():
-        value = await value
-        if not isinstance(provider, providers.BaseResource):
-            provider.disable_async_mode()
-    return value
-
-
-def _refusal(name: str, factory: Any) -> Callable[..., Any]:
-    def refuse(*_: object, **__: object) -> Any:
-        raise LifecycleStateError(
-            f"{name}: the container is stopped",
-            hint="keep the object, not the provider; or start the container again",
-        )
-
-    refuse.__wrapped__ = factory  # type: ignore[attr-defined]  # validate() and graph() look through it
-    refuse.__name__ = getattr(factory, "__name__", "refuse")
-    return refuse
 
 
 def _is_open(provider: AnyProvider) -> bool:

@@ -11,7 +11,10 @@ from dependency_injector import containers, providers
 from arbiter.container.graph import Graph, graph_of
 from arbiter.container.life import Life
 from arbiter.container.outcome import Outcome
-from arbiter.container.validation import Problem, validate
+from arbiter.container.overrides import refuse_unknown
+from arbiter.container.problems import Problem
+from arbiter.container.validation import validate
+from arbiter.lifecycle.timeline import StartUp
 
 __all__ = ["LiveContainer"]
 
@@ -31,7 +34,7 @@ class LiveContainer(containers.DynamicContainer):
         """Build and start everything, each after what it needs; undo all of it when one thing fails.
 
         Raises:
-            StepFailed: the provider that failed, and why. An ExceptionGroup when undoing failed as well.
+            ExceptionGroup: a `StepFailed` for each provider that failed, and for each failure while undoing.
             GraphInvalid: providers need each other in a circle.
             LifecycleStateError: it runs already, or is starting or stopping.
         """
@@ -79,17 +82,32 @@ class LiveContainer(containers.DynamicContainer):
         """
         return self._live.shutdown()
 
+    def override_providers(self, **overriding_providers: Any) -> Any:
+        """The library's own, a context manager as well, for names that exist.
+
+        Raises:
+            OverrideUnknown: one does not, and nothing was overridden.
+        """
+        refuse_unknown(self, overriding_providers)
+        return super().override_providers(**overriding_providers)
+
     def validate(self) -> list[Problem]:
         """Everything that is wrong with the graph, at once; instantiates nothing."""
-        return validate(self)
+        with self._live.as_declared():
+            return validate(self)
 
     def graph(self) -> Graph:
         """Who needs whom, and the start order; instantiates nothing."""
-        return graph_of(self)
+        with self._live.as_declared():
+            return graph_of(self)
 
     def components(self) -> Mapping[str, object]:
         """What is built, by dotted provider name, in the order in which it was built."""
         return dict(self._live.built)
+
+    def startup(self) -> StartUp:
+        """The last start, or the one under way: how long each component took. May be read from any thread."""
+        return self._live.engine.startup
 
     def pending(self) -> tuple[str, ...]:
         """Names of what still has to stop, the next first."""

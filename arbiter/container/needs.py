@@ -12,7 +12,18 @@ from typing import Any, TypeAlias
 
 from dependency_injector import providers
 
-__all__ = ["AnyProvider", "Needs", "branches", "chosen", "effective", "is_lasting", "needs_of", "nodes_below"]
+__all__ = [
+    "AnyProvider",
+    "Needs",
+    "branches",
+    "can_choose",
+    "chosen",
+    "effective",
+    "is_lasting",
+    "is_per_context",
+    "needs_of",
+    "nodes_below",
+]
 
 AnyProvider: TypeAlias = providers.Provider[Any]
 
@@ -50,12 +61,23 @@ def is_lasting(provider: AnyProvider) -> bool:
     return kept and not isinstance(provider, _PER_CONTEXT)
 
 
+def is_per_context(provider: AnyProvider) -> bool:
+    """Whether it holds one object per thread or task."""
+    return isinstance(provider, _PER_CONTEXT) and not isinstance(provider, providers.AbstractSingleton)
+
+
+def can_choose(selector: providers.Selector[Any]) -> bool:
+    """Whether its choice can be read before components are built."""
+    decides: Any = selector.selector
+    return decides is not None and not (
+        isinstance(decides, providers.Provider) and any(nodes_below([decides]))
+    )
+
+
 def chosen(selector: providers.Selector[Any]) -> AnyProvider | None:
     """The branch that a selector takes now; None when that cannot be said before components are built."""
     decides: Any = selector.selector
-    if isinstance(decides, providers.Provider) and any(nodes_below([decides])):
-        return None
-    return selector.providers.get(decides()) if decides is not None else None
+    return selector.providers.get(decides()) if can_choose(selector) else None
 
 
 def branches(selector: providers.Selector[Any]) -> tuple[AnyProvider, ...]:

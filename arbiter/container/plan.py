@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +13,13 @@ from arbiter.container.needs import (
     AnyProvider,
     Needs,
     branches,
+    chosen,
     effective,
     is_lasting,
     needs_of,
     nodes_below,
 )
+from arbiter.container.signatures import MAKERS
 from arbiter.lifecycle.order import in_order
 
 __all__ = ["Node", "Plan", "named_providers"]
@@ -108,6 +111,11 @@ class _Reading:
         for name, provider in shortest_first:
             if is_lasting(effective(provider)) or self._is_given(provider):
                 self._names.setdefault(effective(provider), name)
+        for name, provider in shortest_first:
+            if isinstance(provider, providers.Selector) and not provider.overridden:
+                taken = chosen(provider)
+                if taken is not None and is_lasting(effective(taken)):
+                    self._names.setdefault(effective(taken), name)
 
     @staticmethod
     def _is_given(provider: AnyProvider) -> bool:
@@ -142,9 +150,10 @@ class _Reading:
 
     def _call_after(self, provider: AnyProvider, user: AnyProvider) -> str:
         """Name an inline provider after its user and the argument that takes it, or its class."""
-        arguments: dict[str, Any] = getattr(user, "kwargs", {})
-        made = getattr(provider, "provides", None)
-        of_class = str(getattr(made, "__name__", "inline"))
+        # Others must not be asked: `.provided` and options answer to every name.
+        arguments: dict[str, Any] = getattr(user, "kwargs", {}) if isinstance(user, MAKERS) else {}
+        made: Any = provider.provides if isinstance(provider, MAKERS) else None
+        of_class = str(getattr(inspect.unwrap(made) if made else made, "__name__", "inline"))
         what = next((name for name, value in arguments.items() if value is provider), of_class)
         using = self._names.get(user) or next((name for name, one in self._named.items() if one is user), "")
         stem = f"{using}.{what}" if using else what

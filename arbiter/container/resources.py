@@ -32,7 +32,8 @@ def is_async_resource(provides: object) -> bool:
     """Whether a resource's factory needs a loop; a plain function that returns something async is not seen."""
     factory = _bare(provides)
     if isinstance(factory, type):
-        return hasattr(factory, "__aenter__") and not hasattr(factory, "__enter__")
+        # One with both is meant for the loop: its `__enter__` often only says so.
+        return hasattr(factory, "__aenter__")
     return is_async_factory(factory) or inspect.isasyncgenfunction(inspect.unwrap(_as_function(factory)))
 
 
@@ -51,7 +52,7 @@ def lifecycle_hook(component: object, name: str) -> Callable[[], Any] | None:
     A plain one is not ours to call: a `threading.Thread` has `start` as well.
     """
     # `__class__`, which a proxy answers with the class that it stands for
-    return getattr(component, name) if _is_hook(component.__class__, name) else None
+    return getattr(component, name, None) if _is_hook(component.__class__, name) else None
 
 
 def has_lifecycle(component: object) -> bool:
@@ -91,6 +92,11 @@ class OneTask:
         self._make = functools.partial(factory, *args, **kwargs)
 
     @classmethod
+    def of(cls, made: object) -> Callable[..., OneTask]:
+        """A factory that opens what was made already."""
+        return lambda *_, **__: cls(lambda: made, (), {})
+
+    @classmethod
     def around(cls, factory: Callable[..., Any]) -> Callable[..., OneTask]:
         """The factory of resources that live in one task each."""
 
@@ -107,13 +113,24 @@ class OneTask:
         try:
             await asyncio.wait({self._task, self._ready}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            raise
+            if not await self._is_open_all_the_same():
+                raise
         if not self._ready.done():
             self._ready.cancel()
             self._task.result()
         return self._ready.result()
+
+    async def _is_open_all_the_same(self) -> bool:
+        """Cancelled: what is open by now stays so, to be closed in its turn; what is not yet, is not opened.
+
+        Cutting what is open would not close it: a generator without a `finally` just ends.
+        """
+        if self._ready.done():
+            return True
+        self._leave.set()  # should it swallow its cancellation, it is left as soon as it was entered
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        return False
 
     async def __aexit__(self, *failure: object) -> None:
         self._leave.set()

@@ -8,6 +8,7 @@ Overriding either reaches both, through validation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from dependency_injector import providers
@@ -81,10 +82,32 @@ class SettingsProvider(providers.Provider[S_co], Generic[S_co]):  # type: ignore
     def live(self, select: Callable[[S_co], T]) -> providers.Provider[Live[T]]:
         """Provides a part of the settings that follows every reload; for a component's constructor.
 
+        A request keeps what it began with: until its end, it reads the values of its first moment.
+
         Args:
             select: picks the part: `lambda s: s.routing`.
         """
         return _FromSource(self, lambda source: source.view(select))
+
+    def latest(self, select: Callable[[S_co], T]) -> providers.Provider[Live[T]]:
+        """The same for what requests share (breakers, samplers, schedules): never what one request began with."""
+        return _FromSource(self, lambda source: source.latest(select))
+
+    @property
+    def itself(self) -> providers.Provider[LiveSettings[Any]]:
+        """Provides what `source()` returns: for whoever reloads, watches or pins the settings."""
+        return _FromSource(self, lambda source: source)
+
+    def inspect(self, environment: str) -> Snapshot[S_co]:
+        """What the settings of an environment are, in force or not; nothing of this provider changes.
+
+        Raises:
+            ConfigurationError: they are not valid, or the loader cannot load another environment.
+        """
+        if not isinstance(self._loader, SettingsLoader):
+            raise ConfigurationError("these settings have no loader that knows environments")
+        sources = self._sources or Sources.of_process()
+        return cast("Snapshot[S_co]", self._loader.inspect(replace(sources, environment=environment)))
 
     def read_from(self, sources: Sources) -> None:
         """Load from these sources; to be said before the first use."""

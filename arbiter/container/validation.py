@@ -2,70 +2,50 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from dependency_injector import containers, providers, resources
+from dependency_injector import containers, providers
 
-from arbiter.container.needs import AnyProvider, needs_of
+from arbiter.container.arguments import argument_problems
+from arbiter.container.choices import budget_problems, choice_problems, option_problems
+from arbiter.container.needs import AnyProvider, is_lasting, is_per_context, needs_of
+from arbiter.container.overrides import misses
+from arbiter.container.places import place_of
 from arbiter.container.plan import named_providers
-from arbiter.container.settings_provider import ConfigProvider
-from arbiter.errors import ContainerError
-from arbiter.section import Reload
-from arbiter.settings.shape import Shape
+from arbiter.container.problems import GraphInvalid, Problem
 
-__all__ = ["GraphInvalid", "Problem", "validate"]
+__all__ = ["GraphInvalid", "Problem", "located", "validate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a graph.
-
-    Attributes:
-        code: cycle, undefined, arguments, config-key or live-key.
-        place: the dotted name of the provider at fault.
-        message: what is wrong, in one sentence.
-        hint: the mend, or an empty string.
-    """
-
-    code: str
-    place: str
-    message: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
-
-
-class GraphInvalid(ContainerError):
-    """A container cannot work as it is composed; `problems` holds everything that is wrong."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__(
-            hint="`container.validate()` and `arbiter check` find all of it without starting anything"
-        )
-        self.problems = tuple(problems)
-
-    @property
-    def message(self) -> str:
-        """A heading, then each problem."""
-        count = len(self.problems)
-        heading = f"{count} problem{'s' if count != 1 else ''} in the container:"
-        return "\n".join([heading, *(f"  {problem}" for problem in self.problems)])
-
-
-def validate(container: containers.Container) -> list[Problem]:
-    """Everything that is wrong with a container's graph; calls no provider but what selectors read."""
+def validate(container: containers.Container | type[containers.DeclarativeContainer]) -> list[Problem]:
+    """Everything that is wrong with a container's graph; calls no provider but settings and what selectors read."""
     check = _Check(container)
-    return [*check.cycles(), *check.undefined(), *check.arguments(), *check.options()]
+    found = [
+        *check.cycles(),
+        *check.undefined(),
+        *check.arguments(),
+        *check.captives(),
+        *check.settings(),
+        *misses(container),
+    ]
+    return [located(container, problem) for problem in found]
+
+
+def located(container: Any, problem: Problem) -> Problem:
+    """The problem, with the class, file and line that declare the provider at fault."""
+    if problem.file or not problem.place:
+        return problem
+    place = place_of(container, problem.place)
+    return replace(problem, container=place.container, file=place.file, line=place.line)
 
 
 class _Check:
     """The providers that would be used, each with the name by which people know it."""
 
-    def __init__(self, container: containers.Container) -> None:
+    def __init__(self, container: Any) -> None:
+        self._container = container
         self._names: dict[AnyProvider, str] = {}
         self._called: set[AnyProvider] = set()
         self._roots = [provider for _, provider in named_providers(container)]
@@ -111,101 +91,57 @@ class _Check:
 
     def arguments(self) -> Iterator[Problem]:
         for provider, name in self._used():
-            problem = _arguments_of(provider, is_called=provider in self._called)
-            if problem:
-                yield Problem(
-                    "arguments", name, problem, "compare the provider's arguments with the constructor's"
-                )
+            yield from argument_problems(provider, name, is_called=provider in self._called)
 
-    def options(self) -> Iterator[Problem]:
+    def captives(self) -> Iterator[Problem]:
         for provider, name in self._used():
-            for option in _injected_options(provider):
-                yield from _option_problem(option, name)
+            if not is_lasting(provider):
+                continue
+            for held in _held_per_context(provider):
+                what = self._names.get(held, type(held).__name__)
+                message = (
+                    f"it lives as long as the container, and would keep for ever the {what} of whichever thread "
+                    f"or task is first ({type(held).__name__})"
+                )
+                yield Problem("captive", name, message, f"take `{what}.provider`, and call it at each use")
+
+    def settings(self) -> Iterator[Problem]:
+        for provider, name in self._used():
+            yield from option_problems(provider, name)
+            yield from choice_problems(provider, name)
+        yield from budget_problems(self._container)
 
 
 def _circles_below(root: AnyProvider, done: set[AnyProvider]) -> Iterator[list[AnyProvider]]:
     """Depth first, without recursion; a circle closes at a provider that is met on its own path."""
-    path: list[AnyProvider] = []
+    path: dict[AnyProvider, None] = {}
     stack: list[tuple[AnyProvider, bool]] = [(root, False)]
     while stack:
         provider, is_left = stack.pop()
         if is_left:
-            done.add(path.pop())
+            done.add(path.popitem()[0])
         elif provider in path:
-            yield path[path.index(provider) :]
+            circle = list(path)
+            yield circle[circle.index(provider) :]
         elif provider not in done:
-            path.append(provider)
+            path[provider] = None
             stack.append((provider, True))
             stack.extend((need, False) for need in reversed(needs_of(provider).now))
 
 
-def _arguments_of(provider: AnyProvider, *, is_called: bool) -> str:
-    """Why the arguments do not fit, or nothing. Callables may get the rest when called, unless a provider calls them."""
-    if not isinstance(
-        provider, providers.Factory | providers.Callable | providers.BaseSingleton | providers.BaseResource
-    ):
-        return ""
-    if provider.provides is None or isinstance(provider.provides, providers.Provider):
-        return ""
-    signature = _signature(provider.provides)
-    if signature is None:
-        return ""
-    kept = isinstance(provider, providers.BaseSingleton | providers.BaseResource)
-    bind = signature.bind if kept or is_called else signature.bind_partial
-    try:
-        bind(*provider.args, **provider.kwargs)
-    except TypeError as error:
-        return f"{getattr(provider.provides, '__name__', provider.provides)}{signature}: {error}"
-    return ""
-
-
-def _signature(provides: Callable[..., Any]) -> inspect.Signature | None:
-    made = inspect.unwrap(provides)
-    if isinstance(made, type) and issubclass(made, resources.Resource | resources.AsyncResource):
-        initialise = inspect.signature(made.init)
-        return initialise.replace(parameters=list(initialise.parameters.values())[1:])
-    try:
-        return inspect.signature(provides)
-    except (TypeError, ValueError):  # built-in without a signature: nothing can be said
-        return None
-
-
-def _injected_options(provider: AnyProvider) -> Iterator[providers.ConfigurationOption]:
-    """Options that this provider injects; not the sections on the way to them."""
-    if isinstance(provider, providers.Configuration | providers.ConfigurationOption):
-        return
-    needs = needs_of(provider)
-    for need in needs.now + needs.later:
-        if isinstance(need, providers.ConfigurationOption):
+def _held_per_context(provider: AnyProvider) -> Iterator[AnyProvider]:
+    """What is kept per thread or task, and called while `provider` is built, directly or through factories."""
+    stack = list(needs_of(provider).now)
+    seen: set[AnyProvider] = set()
+    while stack:
+        need = stack.pop()
+        if need in seen or is_lasting(need):
+            continue
+        seen.add(need)
+        if is_per_context(need) and need.last_overriding is None:
             yield need
-
-
-def _option_problem(option: providers.ConfigurationOption, place: str) -> Iterator[Problem]:
-    root = _root_of(option)
-    segments = option.get_name_segments()
-    if root is None or not all(isinstance(part, str) for part in segments):
-        return
-    path = [str(part) for part in segments]
-    shape = Shape.of(root.source.settings_type)
-    if not shape.knows(path):
-        yield Problem("config-key", place, f"the settings have no key {'.'.join(path)}", shape.hint(path))
-    elif live := _live_keys(shape, path):
-        hint = f"take `settings.live(lambda s: s.{path[0]})` and read it at use"
-        yield Problem("live-key", place, f"{live} may change while running, and config would freeze it", hint)
-
-
-def _root_of(option: Any) -> ConfigProvider | None:
-    root = option._get_root()
-    while root.last_overriding is not None:
-        root = root.last_overriding
-    return root if isinstance(root, ConfigProvider) else None
-
-
-def _live_keys(shape: Shape, path: list[str]) -> str:
-    if shape.reload_of(path) is Reload.LIVE:
-        return ".".join(path)
-    below = (_live_keys(shape, [*path, name]) for name in shape.names(path))
-    return next((found for found in below if found), "")
+        else:
+            stack.extend(needs_of(need).now)
 
 
 def _without_root(dependency: providers.Dependency[Any]) -> str:

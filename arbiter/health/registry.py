@@ -7,10 +7,11 @@ import inspect
 import random
 import threading
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from arbiter.errors import ContainerError, NotFound
-from arbiter.events import HealthChanged
+from arbiter.events import HealthChanged, SettingsApplied
 from arbiter.health.monitor import Reading, follow
 from arbiter.health.report import CheckReport, HealthReport, worst
 from arbiter.health.running import AnyCheck, Runner
@@ -152,6 +153,14 @@ class HealthRegistry:
         """
         await asyncio.gather(*(self._run(entry) for entry in self._entries.values()))
 
+    def publish(self, event: object) -> None:
+        """Take the event of a reload: a changed interval holds from now on, not from the end of the present one."""
+        if isinstance(event, SettingsApplied) and "health.interval_s" in event.changed:
+            loop = self._loop
+            if loop is not None:
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(self._schedule_anew)
+
     def mark_started(self) -> None:
         """The application's components have started: startup and readiness may pass."""
         self._started, self._draining = True, False
@@ -242,6 +251,10 @@ class HealthRegistry:
             earlier.cancel()
         name = f"arbiter.health:{entry.name}"
         self._schedules[entry.name] = self._loop.create_task(self._repeat(entry), name=name)
+
+    def _schedule_anew(self) -> None:
+        for entry in self._entries.values():
+            self._schedule(entry)
 
     async def _repeat(self, entry: _Entry) -> None:
         while True:

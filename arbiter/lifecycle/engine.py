@@ -11,16 +11,19 @@ import enum
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from arbiter.errors import LifecycleStateError, StepFailed
 from arbiter.events import StepFinished
 from arbiter.lifecycle.hooks import GRACE_S, Hook, Immediate, Looped, Runner, Where, drive
 from arbiter.lifecycle.order import in_order
 from arbiter.lifecycle.settings import LifecycleSettings
+from arbiter.lifecycle.started import Started
+from arbiter.lifecycle.starting import OnStop, Starting, Step, in_turn, together
+from arbiter.lifecycle.timeline import StartUp, Timeline
+from arbiter.lifecycle.wording import failed
 
-__all__ = ["Engine", "OnStop", "State", "Step"]
+__all__ = ["Engine", "OnStop", "Starting", "State", "Step"]
 
 
 class State(enum.Enum):
@@ -31,40 +34,6 @@ class State(enum.Enum):
     RUNNING = "running"
     STOPPING = "stopping"
     STOPPED = "stopped"
-
-
-class OnStop(Protocol):
-    """Given to a step's start: takes what undoes the part that was just done; the last taken is called first."""
-
-    def __call__(self, call: Callable[[], Any], *, where: Where = Where.LOOP) -> None:
-        """Call `call` when the step stops; see `Where` for what it may be."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to start.
-
-    Attributes:
-        name: unique among the steps; stands in errors and events.
-        start: called with an `OnStop`.
-        depends_on: names of the steps that must have started before; names of no step count as met.
-    """
-
-    name: str
-    start: Callable[[OnStop], Coroutine[Any, Any, None]]
-    depends_on: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Started:
-    """A step that started, or began to, with what undoes it."""
-
-    name: str
-    undo: list[Hook] = field(default_factory=list)
-
-    def on_stop(self, call: Callable[[], Any], *, where: Where = Where.LOOP) -> None:
-        self.undo.append(Hook(self.name, call, where))
 
 
 class Engine:
@@ -86,8 +55,9 @@ class Engine:
         self.budgets = budgets or LifecycleSettings()
         self._publish, self._on_rest = publish, on_rest
         self._state = State.NEW
-        self._started: list[_Started] = []
+        self._started: list[Started] = []
         self._queue: deque[Step] = deque()
+        self._timeline = Timeline()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._phase: asyncio.Task[None] | None = None
 
@@ -107,6 +77,11 @@ class Engine:
         return tuple(started.name for started in reversed(self._started) if started.undo)
 
     @property
+    def startup(self) -> StartUp:
+        """The last start, or the one that is under way, with the time of each step."""
+        return self._timeline.seen()
+
+    @property
     def stops_without_loop(self) -> bool:
         """Whether nothing that started needs a loop to stop."""
         return all(hook.where is not Where.LOOP for started in self._started for hook in started.undo)
@@ -115,8 +90,8 @@ class Engine:
         """Start the steps, each after those it depends on; undo all of it when one fails or the caller is cancelled.
 
         Raises:
-            StepFailed: which step failed and why; what had started was stopped again.
-            ExceptionGroup: the same, and the failures while undoing.
+            ExceptionGroup: a `StepFailed` for each step that failed or took too long, and for each failure while
+                undoing; what had started was stopped again.
             CycleFound: before anything was started.
             LifecycleStateError: it is not at rest.
         """
@@ -173,7 +148,9 @@ class Engine:
 
     def take_over(self, name: str, call: Callable[[], Any], *, where: Where = Where.LOOP) -> None:
         """Stop this as well, before all others: something that began without the engine."""
-        self._started.append(_Started(name, [Hook(name, call, where)]))
+        stray = Started(name, len(self._started), Immediate())
+        stray(call, where=where)
+        self._started.append(stray)
         if self.is_at_rest:
             self._state, self._loop = State.RUNNING, None
 
@@ -232,28 +209,53 @@ class Engine:
 
     async def _start_all(self, runner: Runner) -> None:
         deadline = time.monotonic() + self.budgets.start_s
+        self._timeline.begin()
+        failures: list[StepFailed] = []
         try:
-            while self._queue:
-                await self._start_one(self._queue.popleft(), runner, deadline)
-        except BaseException as failure:
-            self._queue.clear()
-            undone = await self._unwind(runner)
-            if undone and isinstance(failure, Exception):
-                raise ExceptionGroup("start failed, and so did undoing it", [failure, *undone]) from failure
+            failures = await self._start_in_order(runner, deadline)
+        except BaseException:  # cancelled: undone all the same
+            await self._unwind(runner)
+            self._timeline.end(well=False)
             raise
+        if failures:
+            names = ", ".join(failure.name for failure in failures)
+            undone = await self._unwind(runner)
+            self._timeline.end(well=False)
+            raise ExceptionGroup(f"start failed: {names}", [*failures, *undone])
+        runner.close()
+        self._timeline.end(well=True)
 
-    async def _start_one(self, step: Step, runner: Runner, deadline: float) -> None:
-        started = _Started(step.name)
+    async def _start_in_order(self, runner: Runner, deadline: float) -> list[StepFailed]:
+        async def start(step: Step) -> StepFinished:
+            return await self._start_one(step, places[step.name], runner, deadline)
+
+        steps, self._queue = list(self._queue), deque()
+        places = {step.name: place for place, step in enumerate(steps)}
+        if self.budgets.start_at_once > 1 and isinstance(runner, Looped):
+            failures = await together(steps, start, self._publish, at_once=self.budgets.start_at_once)
+        else:
+            failures = await in_turn(steps, start, self._publish)
+        while self._queue and not failures:
+            # What was appended while the others started comes last, one after the other.
+            step = self._queue.popleft()
+            places[step.name] = len(self._started)
+            failures = await in_turn([step], start, self._publish)
+        self._queue.clear()
+        return failures
+
+    async def _start_one(self, step: Step, place: int, runner: Runner, deadline: float) -> StepFinished:
+        started = Started(step.name, place, runner)
         self._started.append(started)
         began = time.monotonic()
+        self._timeline.step_began(place, step.name)
+        budget_s = min(self.budgets.start_of(step.name), max(deadline - began, GRACE_S))
+        error: StepFailed | None = None
         try:
-            hook = Hook(step.name, lambda: step.start(started.on_stop))
-            await runner.run(hook, max(deadline - began, GRACE_S))
-        except Exception as error:
-            failed = _failed(step.name, "start", error)
-            self._publish(StepFinished(step.name, "start", time.monotonic() - began, failed))
-            raise failed from error
-        self._publish(StepFinished(step.name, "start", time.monotonic() - began))
+            await runner.run(Hook(step.name, lambda: step.start(started)), budget_s)
+        except Exception as raised:  # noqa: BLE001  it is raised with all others, once what had started has stopped
+            error = failed(step.name, "start", raised)
+        self._timeline.step_ended(place, error)
+        return StepFinished(step.name, "start", time.monotonic() - began, error)
 
     async def _stop_all(self, runner: Runner) -> None:
         failures = await self._unwind(runner)
@@ -264,34 +266,27 @@ class Engine:
     async def _unwind(self, runner: Runner) -> list[StepFailed]:
         deadline = time.monotonic() + self.budgets.hooks_s
         failures: list[StepFailed] = []
+        self._started.sort(key=lambda started: started.place)
         while self._started:
             # It leaves the list only when it has stopped: until then it is pending.
             failures += await self._stop_one(self._started[-1], runner, deadline)
-            self._started.pop()
+            self._started.pop().close()
+        runner.close()
         self._on_rest()
         return failures
 
-    async def _stop_one(self, started: _Started, runner: Runner, deadline: float) -> list[StepFailed]:
+    async def _stop_one(self, started: Started, runner: Runner, deadline: float) -> list[StepFailed]:
         if not started.undo:
             return []
         failures: list[StepFailed] = []
         began = time.monotonic()
+        most_s = self.budgets.stop_of(started.name)
         for hook in reversed(started.undo):
             try:
-                await runner.run(hook, min(self.budgets.hook_s, max(deadline - time.monotonic(), GRACE_S)))
+                await runner.run(hook, min(most_s, max(deadline - time.monotonic(), GRACE_S)))
             except Exception as error:  # noqa: BLE001  the others must stop as well; all failures are raised at the end
-                failures.append(_failed(hook.name, "stop", error))
+                failures.append(failed(hook.name, "stop", error))
         self._publish(
             StepFinished(started.name, "stop", time.monotonic() - began, next(iter(failures), None))
         )
         return failures
-
-
-def _failed(name: str, action: str, error: Exception) -> StepFailed:
-    reason = str(error) if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
-    hint = ""
-    if "check_same_thread" in str(error) or "created in a thread" in str(error):
-        hint = "a blocking teardown runs on a thread of its own: open the connection with check_same_thread=False"
-    failed = StepFailed(name, action, reason, hint=hint)
-    failed.__cause__ = error
-    return failed

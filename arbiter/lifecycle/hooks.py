@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import enum
-import sys
-import threading
 import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from arbiter.errors import LifecycleStateError
+from arbiter.lifecycle.threads import Threads
 
 __all__ = ["GRACE_S", "Hook", "Immediate", "Looped", "Runner", "Where", "drive"]
 
@@ -55,6 +53,14 @@ class Runner(Protocol):
         """
         ...
 
+    async def blocking(self, call: Callable[[], Any], label: str) -> Any:
+        """Call a plain function that may block, as a part of the hook that awaits this."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads."""
+        ...
+
 
 class Immediate:
     """Runs hooks at the call, without a loop and without a budget; `drive()` runs the coroutine that awaits this."""
@@ -67,20 +73,31 @@ class Immediate:
         if hook.where is Where.LOOP:
             await result
 
+    async def blocking(self, call: Callable[[], Any], label: str) -> Any:  # noqa: ARG002  there is no other thread
+        """Call it in the calling thread."""
+        return call()
+
+    def close(self) -> None:
+        """There is nothing to let go."""
+
 
 class Looped:
     """Runs hooks on the running loop, each within its budget."""
 
-    __slots__ = ()
+    __slots__ = ("_threads",)
+
+    def __init__(self) -> None:
+        self._threads = Threads()
 
     async def run(self, hook: Hook, budget_s: float) -> None:
         """Run it in a task of its own, cut it when its time is over."""
         if hook.where is Where.CALLER:
             hook.call()
             return
-        thread = _Thread(hook) if hook.where is Where.THREAD else None
-        coroutine: Coroutine[Any, Any, object] = thread.run() if thread else hook.call()
-        task = asyncio.ensure_future(coroutine)
+        if hook.where is Where.THREAD:
+            await self._threads.run_within(hook.call, hook.name, budget_s)
+            return
+        task: asyncio.Future[object] = asyncio.ensure_future(hook.call())
         try:
             await asyncio.wait({task}, timeout=budget_s)
         except asyncio.CancelledError:
@@ -88,10 +105,18 @@ class Looped:
             raise
         if not task.done():
             overdue = TimeoutError(f"did not end within {budget_s:.3g} s")
-            overdue.add_note(f"{hook.name} was at:\n{thread.stack() if thread else _stack(task)}")
+            overdue.add_note(f"{hook.name} was at:\n{self._threads.stack(hook.name) or _stack(task)}")
             await _cut(task, hook.name)
             raise overdue
         _result(task)
+
+    async def blocking(self, call: Callable[[], Any], label: str) -> Any:
+        """Call it on a daemon thread, which is left behind when the hook is cut."""
+        return await self._threads.run(call, label)
+
+    def close(self) -> None:
+        """End the threads that are idle."""
+        self._threads.close()
 
 
 def drive(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -111,42 +136,6 @@ def drive(coroutine: Coroutine[Any, Any, None]) -> None:
             )
     except StopIteration:
         return
-
-
-class _Thread:
-    """One blocking function on a daemon thread, awaited from the loop, with the caller's context variables."""
-
-    def __init__(self, hook: Hook) -> None:
-        self._call = hook.call
-        self._context = contextvars.copy_context()
-        self._thread = threading.Thread(target=self._work, name=f"stop {hook.name}", daemon=True)
-
-    async def run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end: asyncio.Future[BaseException | None] = self._loop.create_future()
-        self._thread.start()
-        error = await self._end
-        if error is not None:
-            raise error
-
-    def stack(self) -> str:
-        frame = sys._current_frames().get(self._thread.ident or 0)
-        return "".join(traceback.format_stack(frame)) if frame else "(ended meanwhile)"
-
-    def _work(self) -> None:
-        error: BaseException | None = None
-        try:
-            self._context.run(self._call)
-        except BaseException as raised:  # noqa: BLE001  it is raised again where the hook is awaited
-            error = raised
-        try:
-            self._loop.call_soon_threadsafe(self._report, error)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            log.warning("lifecycle.hook_ended_late", thread=self._thread.name, error=repr(error))
-
-    def _report(self, error: BaseException | None) -> None:
-        if not self._end.done():
-            self._end.set_result(error)
 
 
 async def _cut(task: asyncio.Future[object], name: str) -> None:

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from arbiter.section import Section
 
-__all__ = ["LifecycleSettings"]
+__all__ = ["ComponentBudget", "LifecycleSettings"]
+
+
+class ComponentBudget(Section):
+    """What one component may take, where that differs from the others; None means as the others."""
+
+    start_s: float | None = Field(default=None, gt=0)
+    """How long its start may take."""
+    stop_s: float | None = Field(default=None, gt=0)
+    """How long its stop may take; never more than what is left of `hooks_s`."""
+
+
+_AS_THE_OTHERS = ComponentBudget()
 
 
 class LifecycleSettings(Section):
     """Budgets of start and stop, in seconds.
 
     A stop runs through `pre_drain_s`, `drain_s`, `hooks_s` and `telemetry_s` in that order, and all of it must fit
-    into `total_s`; a platform's own grace period (Kubernetes: 30 s) should be longer than `total_s`.
+    into `total_s`; the platform's own `grace_period_s` should be longer than `total_s`.
     """
 
     start_s: float = Field(default=60.0, gt=0)
     """How long the whole start may take before it is given up and rolled back."""
+    start_hook_s: float = Field(default=30.0, gt=0)
+    """How long the start of one component may take before the whole start is given up."""
+    start_at_once: int = Field(default=1, ge=1, le=64)
+    """How many components that do not need each other may start at the same time; 1 is one after the other."""
     pre_drain_s: float = Field(default=5.0, ge=0)
     """How long to keep serving after readiness has failed, so that load balancers look away first."""
     drain_s: float = Field(default=10.0, ge=0)
@@ -30,3 +48,30 @@ class LifecycleSettings(Section):
     """How long the last spans, metrics and log lines may take to leave."""
     total_s: float = Field(default=25.0, gt=0)
     """How long the whole stop may take before the watchdog ends the process."""
+    grace_period_s: float = Field(default=30.0, gt=0)
+    """What the platform allows between its signal and killing the process (Kubernetes:
+    `terminationGracePeriodSeconds`). Nothing waits for it: `total_s` is compared with it, and a warning says when it
+    does not fit."""
+    components: dict[str, ComponentBudget] = Field(default_factory=dict)
+    """Budgets of single components by provider name: `[lifecycle.components.database]`, `start_s = 120`."""
+
+    def start_of(self, name: str) -> float:
+        """How long the start of this component may take, in seconds, before the whole start's limit is counted in."""
+        return self.components.get(name, _AS_THE_OTHERS).start_s or self.start_hook_s
+
+    def stop_of(self, name: str) -> float:
+        """How long the stop of this component may take, in seconds, before the whole stop's limit is counted in."""
+        return self.components.get(name, _AS_THE_OTHERS).stop_s or self.hook_s
+
+    @model_validator(mode="after")
+    def _parts_fit_the_whole(self) -> Self:
+        for name, own in self.components.items():
+            if own.stop_s is not None and own.stop_s > self.hooks_s:
+                raise ValueError(
+                    f"components.{name}.stop_s ({own.stop_s:g}) is above hooks_s ({self.hooks_s:g})"
+                )
+            if own.start_s is not None and own.start_s > self.start_s:
+                raise ValueError(
+                    f"components.{name}.start_s ({own.start_s:g}) is above start_s ({self.start_s:g})"
+                )
+        return self

@@ -1,4 +1,4 @@
-"""What an operator can read and do: `/metrics /info /config /breakers`, and `POST /refresh`.
+"""What an operator can read and do: `/metrics /info /config /breakers /graph /startup`, and `POST /refresh`.
 
 Reading from loopback is free, from elsewhere it needs the token; changing anything always does, and without a token in
 the settings it is refused outside development.
@@ -39,6 +39,8 @@ class Operator:
         info: name, version, process, environment, settings generation, telemetry delivery.
         config: the effective settings, secrets masked, each with its source.
         breakers: every circuit breaker with its state.
+        graph: the components with what they need; None where there is no container to show.
+        startup: the last start with the time of each component; None as above.
         refresh: reload the settings; True means a dry run.
         token: what allows a change; "" where none is set.
         open_writes: whether changes are allowed without a token (development only).
@@ -49,9 +51,11 @@ class Operator:
     info: JsonSource
     config: JsonSource
     breakers: JsonSource
-    refresh: Callable[[bool], ReloadResult]
+    refresh: Callable[[bool], Awaitable[ReloadResult]]
     token: str
     open_writes: bool
+    graph: JsonSource | None = None
+    startup: JsonSource | None = None
 
 
 def management_app(operator: Operator) -> Starlette:
@@ -62,7 +66,7 @@ def management_app(operator: Operator) -> Starlette:
 
     async def refresh(request: Request) -> Response:
         dry_run = "dry_run" in request.query_params and request.query_params["dry_run"] not in {"0", "false"}
-        result = operator.refresh(dry_run)
+        result = await operator.refresh(dry_run)
         log.info("config.refresh", who=_who(request), dry_run=dry_run, **_shown(result))
         if result.outcome == "rejected":
             faults = [FieldError(fault.key, str(fault)) for fault in result.problems]
@@ -83,6 +87,11 @@ def management_app(operator: Operator) -> Starlette:
             Route("/info", _read(operator, _shows(operator.info))),
             Route("/config", _read(operator, _shows(operator.config))),
             Route("/breakers", _read(operator, _shows(operator.breakers))),
+            *(
+                Route(path, _read(operator, _shows(source)))
+                for path, source in (("/graph", operator.graph), ("/startup", operator.startup))
+                if source is not None
+            ),
             Route("/refresh", _write(operator, refresh), methods=["POST"]),
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from arbiter.management.endpoints import Operator, management_app
 from arbiter.management.probes import Probes
 from arbiter.observability.telemetry import Telemetry
 from arbiter.resilience.registry import BreakerRegistry
-from arbiter.settings.live import LiveSettings
+from arbiter.settings.live import LiveSettings, ReloadResult
 from arbiter.settings.present import entries
 
 __all__ = ["management_of"]
@@ -31,6 +32,9 @@ def management_of(
     health: HealthRegistry,
     heartbeat: Heartbeat,
     breakers: BreakerRegistry,
+    *,
+    graph: Callable[[], object] | None = None,
+    startup: Callable[[], object] | None = None,
 ) -> ASGIApp:
     """The management port's application, over the pillars of one container."""
     token: SecretStr = settings.current.management.token
@@ -41,9 +45,11 @@ def management_of(
             info=_info(settings, telemetry),
             config=lambda: _config(settings),
             breakers=lambda: [dataclasses.asdict(status) for status in breakers.list()],
-            refresh=lambda dry_run: settings.reload(dry_run=dry_run),
+            refresh=_refresh(settings),
             token=token.get_secret_value(),
             open_writes=settings.snapshot.environment == "development",
+            graph=graph,
+            startup=startup,
         )
     )
 
@@ -67,11 +73,27 @@ def _info(settings: LiveSettings[Any], telemetry: Telemetry) -> Callable[[], obj
                 "loaded_at": snapshot.loaded_at,
                 "files": snapshot.files,
                 "notes": snapshot.notes,
+                "warnings": snapshot.warnings,
+                "last_reload": settings.last.outcome if settings.last else None,
+                "restart_required": settings.last.restart_required if settings.last else (),
             },
             "telemetry": dataclasses.asdict(telemetry.delivery),
         }
 
     return info
+
+
+def _refresh(settings: LiveSettings[Any]) -> Callable[[bool], Awaitable[ReloadResult]]:
+    """Reloads away from the loop that also answers probes; who asks while one is running shares the next."""
+
+    def refresh(dry_run: bool) -> Awaitable[ReloadResult]:  # noqa: FBT001  said by name at the endpoint
+        if dry_run:
+            return asyncio.to_thread(settings.reload, dry_run=True)
+        return asyncio.shield(
+            asyncio.wrap_future(settings.ask())
+        )  # a client that leaves takes it from nobody
+
+    return refresh
 
 
 def _config(settings: LiveSettings[Any]) -> object:
@@ -86,6 +108,7 @@ def _config(settings: LiveSettings[Any]) -> object:
                 "source": entry.source,
                 "secret": entry.secret,
                 "reload": entry.reload,
+                "overrode": [dataclasses.asdict(one) for one in entry.overrode],
             }
             for entry in entries(snapshot)
         },

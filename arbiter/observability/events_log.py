@@ -9,6 +9,7 @@ from arbiter.events import (
     CallRejected,
     HealthChanged,
     PhaseEntered,
+    RestartRequired,
     SettingsApplied,
     SettingsRejected,
     StepFinished,
@@ -45,6 +46,8 @@ class EventLog:
                 log.info("config.reload.applied", generation=generation, changed=changed)
             case SettingsRejected(generation=generation, report=report):
                 log.error("config.reload.rejected", generation=generation, report=report)
+            case RestartRequired(keys=keys):
+                log.warning("config.restart_required", keys=keys)
             case _:
                 return
 

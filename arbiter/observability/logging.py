@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -28,7 +29,12 @@ _OWN_KEYS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 def configure_logging(
-    settings: ObservabilitySettings, *, service: str, environment: str, stream: TextIO | None = None
+    settings: ObservabilitySettings,
+    *,
+    service: str,
+    environment: str,
+    stream: TextIO | None = None,
+    tap: Callable[[Mapping[str, Any]], object] | None = None,
 ) -> LoggingSession:
     """Take over logging for this process; the session gives it back.
 
@@ -37,6 +43,7 @@ def configure_logging(
         service: the application's name, in every line.
         environment: where it runs, in every line.
         stream: where lines go; standard error by default, so that standard output stays the program's own.
+        tap: is shown the fields of each line before it is written; for tests.
     """
     target = sys.stderr if stream is None else stream
     as_json = _wants_json(settings, environment, target)
@@ -45,9 +52,18 @@ def configure_logging(
         structlog.contextvars.merge_contextvars,
         explain_error,
         Stamp(settings.service_name or service, environment),
+        *([] if tap is None else [_tapped(tap)]),
         renderer,
     ]
     return LoggingSession(Levels(settings.log_level), chain, _Sink(target))
+
+
+def _tapped(tap: Callable[[Mapping[str, Any]], object]) -> Processor:
+    def show(_: Any, __: str, line: Any) -> Any:
+        tap(dict(line))
+        return line
+
+    return show
 
 
 def _wants_json(settings: ObservabilitySettings, environment: str, stream: TextIO) -> bool:

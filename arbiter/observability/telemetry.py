@@ -34,6 +34,7 @@ from arbiter.protocols import Live, Measurement, MetricSource
 
 if TYPE_CHECKING:
     from arbiter.observability.prometheus import PrometheusPage
+    from arbiter.observability.records import MetricRecord
 
 __all__ = ["Telemetry"]
 
@@ -51,6 +52,7 @@ class Telemetry:
         environ: where `OTEL_*` are read; the process's environment when None.
         budget_s: how long `stop()` may take.
         span_processors: further takers of spans; a test passes one with an in-memory exporter.
+        metric_records: keep the numbers in memory, for tests.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Telemetry:
         environ: Mapping[str, str] | None = None,
         budget_s: float = 3.0,
         span_processors: Sequence[SpanProcessor] = (),
+        metric_records: Sequence[MetricRecord] = (),
     ) -> None:
         now = settings.current
         variables = Variables(os.environ if environ is None else environ, now)
@@ -72,6 +75,7 @@ class Telemetry:
         self._spans: CountedSpans | None = None
         self._push: MetricPush | None = None
         self._page: PrometheusPage | None = None
+        self._records = tuple(metric_records)
         traces = now.tracing_enabled and not variables.disabled
         self.tracer_provider: TracerProvider = (
             self._traces(settings, variables, resource, span_processors) if traces else NoOpTracerProvider()
@@ -90,7 +94,10 @@ class Telemetry:
         """Export what `component` counts, if it is a `MetricSource`; the same name again replaces the earlier
         one.
         """
-        if isinstance(component, MetricSource) and not isinstance(component, type) and component is not self:
+        # hasattr too: a guard answers for the class that it stands before, and a stand-in behind it may not count
+        if not isinstance(component, MetricSource) or not hasattr(component, "measurements"):
+            return
+        if not isinstance(component, type) and component is not self:
             self._instruments.add(name, component)
 
     def prometheus_text(self) -> bytes:
@@ -160,13 +167,15 @@ class Telemetry:
         from arbiter.observability.prometheus import PrometheusPage  # noqa: PLC0415  see that module
 
         self._page = PrometheusPage()
-        readers: list[MetricReader] = [self._page.reader]
+        readers: list[MetricReader] = [self._page.reader, *(record.reader for record in self._records)]
         if exporter := metric_exporter(variables.destination("metrics")):
             self._push = MetricPush(exporter, variables.metric_interval_s())
             readers.append(self._push.reader)
         return sdk_metrics.MeterProvider(readers, resource, shutdown_on_exit=False)
 
     def _connect(self) -> None:
+        for record in self._records:
+            record.connect(self._instruments)
         if self._page is not None:
             self._page.connect(self._instruments)
         if self._push is not None:

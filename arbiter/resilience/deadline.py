@@ -99,7 +99,7 @@ def _later(loop: asyncio.AbstractEventLoop, clock: Clock, delay_s: float, act: C
     if isinstance(clock, SystemClock):
         loop.call_later(delay_s, act, context=Context())
     else:
-        loop.create_task(_sleep(clock, delay_s, act), context=Context())
+        loop.create_task(_sleep(clock, delay_s, act), name="arbiter.deadline", context=Context())
 
 
 async def _sleep(clock: Clock, delay_s: float, act: Callable[[], None]) -> None:

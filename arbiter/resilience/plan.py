@@ -13,7 +13,9 @@ from arbiter.operation import operation_of
 
 __all__ = ["Plan", "attribute_names", "forwarded_dunders", "instance_attributes", "plans_of"]
 
-_LIFECYCLE: Final = frozenset({"start", "stop", "check", "measurements", "adopt"})
+_LIFECYCLE: Final = frozenset(
+    {"start", "stop", "check", "measurements", "adopt", "prepare_settings", "commit_settings"}
+)
 """What the framework calls; a guard around these would count its own housekeeping."""
 
 _KEPT_DUNDERS: Final = frozenset(

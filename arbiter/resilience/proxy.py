@@ -46,6 +46,12 @@ class Guarded(Generic[T_co]):
         result: T_co = made
         return result
 
+    def around(self, component: object, *, guard: Guard) -> T_co:
+        """Put `component`, made elsewhere, behind `guard`, as if it were one of the class: a stand-in for a test."""
+        made: Any = _proxy_of(self.component, component, guard)
+        result: T_co = made
+        return result
+
     def __repr__(self) -> str:
         return f"guarded({self.component.__qualname__})"
 

@@ -52,6 +52,25 @@ class FrameworkSettings(Section):
     lifecycle: LifecycleSettings = section(LifecycleSettings)
     """Budgets of start and stop."""
 
+    def warnings(self) -> Iterator[str]:
+        """What is allowed and yet looks like a mistake, as sentences; an application's type adds its own."""
+        budget = self.lifecycle
+        if budget.total_s >= budget.grace_period_s:
+            yield (
+                f"lifecycle.total_s ({budget.total_s:g} s) is not below lifecycle.grace_period_s "
+                f"({budget.grace_period_s:g} s): the platform kills the process before it has stopped by itself."
+            )
+        if budget.hook_s > budget.hooks_s:
+            yield (
+                f"lifecycle.hook_s ({budget.hook_s:g} s) is above lifecycle.hooks_s ({budget.hooks_s:g} s): "
+                "one component may use up the time of all."
+            )
+        if self.health.timeout_s > self.health.interval_s:
+            yield (
+                f"health.timeout_s ({self.health.timeout_s:g} s) is above health.interval_s "
+                f"({self.health.interval_s:g} s): a slow check is judged later than it is due."
+            )
+
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Self:
         if found := tuple(self._contradictions()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -17,7 +17,15 @@ from arbiter.settings.merging import Merged, commands_in, is_directive, merge
 from arbiter.settings.problems import EnvironmentUnknown, Problem, SettingsInvalid
 from arbiter.settings.report import Redaction, problems_of
 from arbiter.settings.shape import Shape
-from arbiter.settings.snapshot import DEFAULT, Snapshot, Source, fingerprint, flattened, values_by_path
+from arbiter.settings.snapshot import (
+    DEFAULT,
+    Overridden,
+    Snapshot,
+    Source,
+    fingerprint,
+    flattened,
+    values_by_path,
+)
 from arbiter.settings.sources import PREFIX, Sources
 
 __all__ = ["PLACEHOLDER", "SettingsLoader"]
@@ -51,6 +59,13 @@ class SettingsLoader(Generic[S]):
         """
         return _Load(self.settings_type, sources or Sources.of_process()).snapshot()
 
+    def inspect(self, sources: Sources) -> Snapshot[S]:
+        """The same for looking at, not for running: placeholders of secrets are let pass in production, too.
+
+        So that a laptop, which has no production secrets, can show what production's settings are.
+        """
+        return _Load(self.settings_type, sources, lets_placeholders_pass=True).snapshot()
+
     def __repr__(self) -> str:
         return f"SettingsLoader({self.settings_type.__name__})"
 
@@ -61,6 +76,7 @@ class _Load(Generic[S]):
 
     settings_type: type[S]
     sources: Sources
+    lets_placeholders_pass: bool = False
     problems: list[Problem] = field(default_factory=list)
     redaction: Redaction = field(default_factory=Redaction)
     unread: set[str] = field(default_factory=set)
@@ -173,7 +189,7 @@ class _Load(Generic[S]):
             source = merged.sources[path]
             if not (source.is_secret or self.shape.is_secret(path)):
                 continue
-            if environment.startswith("production"):
+            if environment.startswith("production") and not self.lets_placeholders_pass:
                 self.problems.append(_placeholder_in_force(path, source))
             merged.drop(path)
 
@@ -210,9 +226,28 @@ class _Load(Generic[S]):
             secrets=secrets,
             files=tuple(document.name for document in documents if document.tables),
             notes=tuple(self._notes(documents)),
+            warnings=tuple(settings.warnings()) if isinstance(settings, FrameworkSettings) else (),
             unread=tuple(sorted(self.unread)),
             origin=self.sources,
+            overrode=MappingProxyType(
+                {".".join(path): found for path, found in self._overridden(merged, by_path)}
+            ),
         )
+
+    def _overridden(
+        self, merged: Merged, sources: Mapping[tuple[str, ...], Source]
+    ) -> Iterator[tuple[tuple[str, ...], tuple[Overridden, ...]]]:
+        """What each value covered: lower layers, and the code's default at the bottom."""
+        for path, source in sources.items():
+            if source is DEFAULT:
+                continue
+            covered = [
+                Overridden(below, value) for below, value in merged.overrode(path) if value != PLACEHOLDER
+            ]
+            if (default := self.shape.default_of(path)) is not None:
+                covered.append(Overridden(DEFAULT, default))
+            if covered:
+                yield path, tuple(covered)
 
     def _notes(self, documents: Sequence[Document]) -> Iterator[str]:
         if not any(document.name == "settings.toml" for document in documents):

@@ -7,7 +7,8 @@ replace one another instead of growing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from dynaconf.base import Settings as DynaconfSettings
@@ -33,9 +34,15 @@ _OPTIONS: Final[Mapping[str, object]] = {
 class Merged:
     """The values after all layers, and the source of each key that a layer set."""
 
-    def __init__(self, values: dict[str, Any], sources: dict[tuple[str, ...], Source]) -> None:
+    def __init__(
+        self,
+        values: dict[str, Any],
+        sources: dict[tuple[str, ...], Source],
+        history: Mapping[tuple[str, ...], Sequence[tuple[Source, object]]],
+    ) -> None:
         self.values = values
         self.sources = sources
+        self._history = history
 
     def value_of(self, path: tuple[str, ...]) -> Any:
         """The value at a key; None where there is none."""
@@ -48,6 +55,11 @@ class Merged:
         """Forget a key that a layer set, so that its default applies."""
         del self.value_of(path[:-1])[path[-1]]
         del self.sources[path]
+
+    def overrode(self, path: tuple[str, ...]) -> Iterator[tuple[Source, object]]:
+        """What layers said of this very key below the one that was heard, highest first."""
+        heard = self.sources.get(path)
+        yield from reversed([(by, value) for by, value in self._history.get(path, ()) if by is not heard])
 
     def source_of(self, path: tuple[str, ...]) -> Source | None:
         """Who set a key, or the nearest one around it, or the first one below it; None for a code default."""
@@ -62,16 +74,19 @@ def merge(layers: Iterable[Layer]) -> Merged:
     store = _Store(**_OPTIONS)
     sections: set[str] = set()
     sources: dict[tuple[str, ...], Source] = {}
+    history: defaultdict[tuple[str, ...], list[tuple[Source, object]]] = defaultdict(list)
     for layer in layers:
         for path, value in _leaves(layer.values):
             if value != {} or not any(
                 key[: len(path)] == path for key in sources
             ):  # merging {} changes nothing
-                _note(sources, path, layer.source(path))
+                source = layer.source(path)
+                _note(sources, path, source)
+                history[path].append((source, value))
         sections.update(layer.values)
         metadata = SourceMetadata("arbiter", str(len(sources)), "global")
         store.update(_copied(layer.values), loader_identifier=metadata)
-    return Merged({section: store.store[section.upper()] for section in sorted(sections)}, sources)
+    return Merged({section: store.store[section.upper()] for section in sorted(sections)}, sources, history)
 
 
 def is_directive(name: str) -> bool:

@@ -16,7 +16,15 @@ from arbiter.settings.problems import MASK, without_password
 from arbiter.settings.shape import Shape
 from arbiter.settings.snapshot import DEFAULT, Snapshot, values_by_path
 
-__all__ = ["Entry", "entries", "nearest_keys"]
+__all__ = ["Covered", "Difference", "Entry", "differences", "entries", "nearest_keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A value that a higher layer overrode, as it may be shown."""
+
+    value: Any
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Entry:
         source: where the value comes from, for people.
         secret: whether it is masked.
         reload: "live" when a reload takes it over, "restart" when only a new start does.
+        overrode: what lower layers, and the code, would have said, highest first.
     """
 
     key: str
@@ -36,6 +45,16 @@ class Entry:
     source: str
     secret: bool
     reload: str
+    overrode: tuple[Covered, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key that two snapshots do not agree on; None on the side that does not have it."""
+
+    key: str
+    one: Entry | None
+    other: Entry | None
 
 
 def entries(snapshot: Snapshot[Any]) -> list[Entry]:
@@ -45,6 +64,20 @@ def entries(snapshot: Snapshot[Any]) -> list[Entry]:
     return [
         _entry(snapshot, path, value, shape.reload_of(path))
         for path, value in values_by_path(settings).items()
+    ]
+
+
+def differences(one: Snapshot[Any], other: Snapshot[Any]) -> list[Difference]:
+    """The keys whose values differ, in the order of their declaration. Secrets are compared, and shown masked."""
+    raw = [
+        {".".join(path): value for path, value in values_by_path(each.settings).items()}
+        for each in (one, other)
+    ]
+    shown = [{entry.key: entry for entry in entries(each)} for each in (one, other)]
+    return [
+        Difference(key, shown[0].get(key), shown[1].get(key))
+        for key in dict.fromkeys([*raw[0], *raw[1]])
+        if key not in raw[0] or key not in raw[1] or raw[0][key] != raw[1][key]
     ]
 
 
@@ -65,6 +98,10 @@ def _entry(snapshot: Snapshot[Any], path: tuple[str, ...], value: object, reload
         source=str(snapshot.sources.get(key, DEFAULT)),
         secret=secret,
         reload=reload.value,
+        overrode=tuple(
+            Covered(MASK if secret or one.source.is_secret else _shown(one.value), str(one.source))
+            for one in snapshot.overrode.get(key, ())
+        ),
     )
 
 

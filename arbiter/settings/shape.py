@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -62,6 +62,14 @@ class Shape:
         """Whether a changed value is taken over while running."""
         declared = self._declared(tuple(path))
         return declared[0][1] if declared else Reload.RESTART
+
+    def default_of(self, path: Sequence[str]) -> object:
+        """What the code gives a key that nobody sets; None also where it gives nothing."""
+        for annotation in self.alternatives(path[:-1]):
+            field = annotation.model_fields.get(path[-1]) if _is_model(annotation) else None
+            if field is not None and not field.is_required():
+                return cast("object", field.get_default(call_default_factory=True, validated_data={}))
+        return None
 
     def names(self, path: Sequence[str]) -> tuple[str, ...]:
         """The declared names below a key."""

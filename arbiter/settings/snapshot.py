@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 from arbiter.settings.shape import Shape
 from arbiter.settings.sources import Sources
 
-__all__ = ["DEFAULT", "Snapshot", "Source", "fingerprint", "flattened"]
+__all__ = ["DEFAULT", "Overridden", "Snapshot", "Source", "fingerprint", "flattened"]
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -51,6 +51,14 @@ DEFAULT: Final = Source("default", "default")
 
 
 @dataclass(frozen=True, slots=True)
+class Overridden:
+    """A value that a higher layer covered; as raw as its layer had it, so it is masked before it is shown."""
+
+    source: Source
+    value: object = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot(Generic[S]):
     """Settings as they were at one moment; immutable, and replaced as a whole.
 
@@ -64,8 +72,10 @@ class Snapshot(Generic[S]):
         secrets: dotted keys whose values are masked wherever they are shown.
         files: names of the files that were read and held something.
         notes: what the loader decided and a person may want to know, as sentences.
+        warnings: what is allowed and yet looks like a mistake, as sentences.
         unread: sections in the files that the bare framework type does not have.
         origin: what it was loaded from; None when the settings were given by hand.
+        overrode: for each key that several layers set, what the one in force covered, highest first.
     """
 
     settings: S = field(repr=False)
@@ -77,8 +87,10 @@ class Snapshot(Generic[S]):
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     origin: Sources | None = field(default=None, repr=False)
+    overrode: Mapping[str, tuple[Overridden, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, settings: S, *, environment: str = "development") -> Snapshot[S]:

@@ -90,11 +90,13 @@ async def test_a_failed_start_is_undone() -> None:
     """When a step fails, what had started stops again, the failing step's own part included, and the step is named."""
     bench = Bench()
 
-    with pytest.raises(StepFailed) as caught:
+    with pytest.RaisesGroup(StepFailed) as caught:
         await bench.engine.start([bench.step("a"), bench.step("b", start=fail), bench.step("c")])
 
-    assert (caught.value.name, caught.value.action) == ("b", "start")
-    assert isinstance(caught.value.__cause__, ValueError)
+    (failure,) = caught.value.exceptions
+    assert isinstance(failure, StepFailed)
+    assert (failure.name, failure.action) == ("b", "start")
+    assert isinstance(failure.__cause__, ValueError)
     assert bench.log == ["+a", "+b", "-b", "-a"]
 
 
@@ -185,7 +187,7 @@ async def test_the_whole_start_has_a_budget() -> None:
     """A start that takes too long fails, naming the step that hung, and is undone."""
     bench = Bench()
 
-    with pytest.raises(StepFailed, match="b: start failed: did not end"):
+    with pytest.RaisesGroup(pytest.RaisesExc(StepFailed, match="b: start failed: did not end")):
         await bench.engine.start([bench.step("a"), bench.step("b", start=hang)])
 
     assert bench.log[-2:] == ["-b", "-a"]
@@ -335,7 +337,7 @@ def test_without_a_loop_steps_that_never_wait_run_at_the_call() -> None:
     bench.engine.start_now([Step("sync", start)])
     bench.engine.stop_now()
     loop = asyncio.new_event_loop()
-    with pytest.raises(StepFailed, match="without a running loop"):
+    with pytest.RaisesGroup(pytest.RaisesExc(StepFailed, match="without a running loop")):
         bench.engine.start_now([Step("sync", start), Step("waits", wait)])
     loop.close()
 

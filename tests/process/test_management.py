@@ -38,6 +38,7 @@ def test_the_settings_are_shown_without_secrets(tmp_path: Path) -> None:
     assert secret not in shown.text + info.text + service.output()
     assert keys["management.token"] == {
         "value": "******", "source": "ARBITER_MANAGEMENT__TOKEN", "secret": True, "reload": "restart",
+        "overrode": [{"value": "******", "source": "default"}],
     }  # fmt: skip
     assert keys["server.port"]["source"] == "--set"
 

@@ -93,7 +93,7 @@ def test_check_finds_the_application_sound() -> None:
     outcome = arbiter("check", "--json")
 
     assert outcome.returncode == 0, outcome.stderr
-    assert json.loads(outcome.stdout) == {"ok": True, "problems": []}
+    assert json.loads(outcome.stdout) == {"ok": True, "problems": [], "warnings": []}
 
 
 def test_staging_differs_from_development_by_the_settings_file_alone() -> None:

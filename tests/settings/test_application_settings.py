@@ -51,7 +51,10 @@ def test_production_does_not_start_with_placeholders(tmp_path: Path) -> None:
 
 def test_defaults_of_the_file_are_those_of_the_code(tmp_path: Path) -> None:
     """What [default] spells out for readers is what the code does without it."""
-    environ = {"ARBITER_LIFECYCLE__PRE_DRAIN_S": "5"}  # the only thing that development changes
+    environ = {
+        "ARBITER_LIFECYCLE__PRE_DRAIN_S": "5",  # the only thing that development changes
+        "ARBITER_CAWS__RECORD": "",  # a component writes no file by itself; this application has it write one
+    }
 
     assert tracked(tmp_path, "development", environ).settings == Settings()
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from arbiter.errors import ConfigurationError
 from arbiter.settings.lines import lines_of
+from arbiter.settings.live import LiveSettings
+from arbiter.settings.present import entries
 from arbiter.settings.snapshot import Snapshot
 from arbiter.settings.sources import Sources
 from tests.settings.kit import ShopSettings, load
@@ -79,6 +81,14 @@ def quoted(text: str) -> str:
     )
 
 
+def toml_of(tables: dict[str, dict[str, object]]) -> str:
+    """A document of these tables."""
+    return "".join(
+        f"[{quoted(name)}]\n" + "".join(f"{quoted(key)} = {toml(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
+    )
+
+
 def only_snapshot_or_report(
     text: bytes, environ: dict[str, str], overrides: dict[str, str], environment: str
 ) -> None:
@@ -99,12 +109,7 @@ def only_snapshot_or_report(
 @given(tables=st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=4), max_size=3))
 def test_any_toml_gives_settings_or_a_report(tables: dict[str, dict[str, object]]) -> None:
     """Well-formed TOML of any shape only ever gives a snapshot or a ConfigurationError."""
-    text = "".join(
-        f"[{quoted(name)}]\n" + "".join(f"{quoted(key)} = {toml(value)}\n" for key, value in table.items())
-        for name, table in tables.items()
-    )
-
-    only_snapshot_or_report(text.encode(), {}, {}, "production")
+    only_snapshot_or_report(toml_of(tables).encode(), {}, {}, "production")
 
 
 @settings(max_examples=50, deadline=None)
@@ -129,6 +134,37 @@ def test_any_bytes_give_settings_or_a_report(raw: bytes) -> None:
 def test_any_variables_give_settings_or_a_report(environ: dict[str, str], overrides: dict[str, str]) -> None:
     """Variables and overrides with any names and any text only ever give a snapshot or a ConfigurationError."""
     only_snapshot_or_report(b"[default.registry]\nmax_agents = 3\n", environ, overrides, "production")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    tables=st.lists(
+        st.dictionaries(
+            st.sampled_from(["default", "x"]), st.dictionaries(NAMES, VALUES, max_size=3), max_size=2
+        )
+        | st.just({"default": {"registry": {"max_agents": 9, "tags": ["t"]}}}),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_whatever_is_reloaded_the_settings_in_force_are_whole(
+    tables: list[dict[str, dict[str, object]]],
+) -> None:
+    """Each reload is applied, unchanged or rejected with its problems; a rejected one leaves the very same snapshot."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "settings.toml"
+        file.write_text("[default.registry]\nmax_agents = 3\n")
+        live = LiveSettings(load, Sources(Path(directory)))
+        _ = live.current
+        for document in tables:
+            before = live.snapshot
+            file.write_text(toml_of(document))
+            result = live.reload()
+            assert (result.outcome == "rejected") == bool(result.problems)
+            assert (live.snapshot is before) == (result.outcome != "applied")
+            assert live.snapshot.generation == result.generation
+            assert live.current.registry.max_agents >= 1
+            assert {entry.key for entry in entries(live.snapshot)} == set(live.snapshot.sources)
 
 
 @given(text=st.text(alphabet="ab.=[]{}\"'\\# \n,1", max_size=60))
