@@ -11,4 +11,4 @@ def create_app() -> App:
     """The ARBITER orchestrator."""
     from containers.application import Application  # noqa: PLC0415  nothing is composed until somebody asks
 
-    return App(Application)
+    return App(Application, greeting=[("docs", "{url}/docs"), ("try", "arbiter demo, in a second terminal")])

@@ -7,6 +7,7 @@ from dependency_injector import providers
 from arbiter import Infrastructure, SettingsProvider, guarded
 from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.agents.store import AgentStore
+from arbiter.orchestrator.caws.external import ExternalValidator
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
@@ -59,6 +60,13 @@ class Foundation(Infrastructure):
         event=as_event,
     )
 
+    external_validator = providers.Singleton(
+        guarded(ExternalValidator), guard=Infrastructure.guard, settings=settings.live(lambda s: s.caws)
+    )
     validator = providers.Singleton(
-        guarded(CawsValidator), guard=Infrastructure.guard, settings=settings.live(lambda s: s.caws)
+        guarded(CawsValidator),
+        guard=Infrastructure.guard,
+        settings=settings.live(lambda s: s.caws),
+        external=external_validator,
+        clock=Infrastructure.clock,
     )

@@ -7,7 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus
 from arbiter.orchestrator.vocabulary import WireModel, Word, Words
 
-__all__ = ["AgentSearch", "BatchQuery", "Fault", "Problem", "Pulse", "Restored", "SpecQuery", "StatusChange"]
+__all__ = [
+    "AgentSearch",
+    "BatchQuery",
+    "Fault",
+    "NamedFile",
+    "Problem",
+    "Pulse",
+    "Restored",
+    "SpecCase",
+    "SpecQuery",
+    "StatusChange",
+]
 
 
 class AgentSearch(WireModel):
@@ -67,6 +78,36 @@ class Restored(WireModel):
 
     agents: int
     """Agents that are registered now."""
+
+
+class NamedFile(WireModel):
+    """A file that is sent along."""
+
+    name: str = Field(min_length=1, max_length=500, examples=["coverage.xml"])
+    """What findings call it."""
+    content: str
+    """What is in it."""
+
+
+class SpecCase(WireModel):
+    """A working spec, and what it is held against."""
+
+    spec: str
+    """The spec, YAML or JSON."""
+    policy: NamedFile | None = None
+    """The project's policy; the release's own stands in without it."""
+    waivers: tuple[NamedFile, ...] | None = Field(default=None, max_length=200)
+    """Files of waivers; without them the waivers that the spec names are only listed."""
+    diff: str | None = None
+    """The change, as a unified diff."""
+    numstat: str | None = None
+    """The change, as `git diff --numstat` prints it; `diff` goes before it."""
+    reports: tuple[NamedFile, ...] = Field(default=(), max_length=50)
+    """Reports of other tools: Cobertura, LCOV, coverage.py, Stryker, mutmut, JUnit, SARIF."""
+    contracts: dict[str, str] | None = Field(default=None, max_length=200)
+    """Contents of the contracts' files by path; without them contracts are not looked up."""
+    require: tuple[str, ...] = Field(default=(), max_length=20, examples=[["coverage_threshold"]])
+    """Gates that fail where nothing shows them."""
 
 
 class SpecQuery(WireModel):

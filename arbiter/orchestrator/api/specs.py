@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from arbiter.orchestrator.api.docs import problems
-from arbiter.orchestrator.api.models import SpecQuery
+from arbiter.orchestrator.api.models import NamedFile, SpecCase, SpecQuery
 from arbiter.orchestrator.api.wire import raw_body
+from arbiter.orchestrator.caws.change import Change, change_of_diff, change_of_numstat
+from arbiter.orchestrator.caws.contracts import Attached
+from arbiter.orchestrator.caws.evidence import Attachment, Evidence
 from arbiter.orchestrator.caws.models import Judgement
 from arbiter.orchestrator.caws.validator import CawsValidator
 
-__all__ = ["SpecRoutes"]
+__all__ = ["CASE", "SpecRoutes"]
 
+CASE = "application/vnd.arbiter.case+json"
+"""The content type of a spec together with what it is held against."""
 
 _SPEC = """\
 id: FEAT-0001
@@ -28,6 +36,24 @@ acceptance: [{id: A1, given: a paid invoice, when: it is exported, then: the fil
 non_functional: {a11y: [], perf: {api_p95_ms: 250}, security: []}
 contracts: [{type: openapi, path: docs/api.yaml}]
 """
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without references: they would be looked up in the whole document, where its definitions are not."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(part: Any) -> Any:
+        """The part with each reference replaced by what it names."""
+        if isinstance(part, list):
+            return [resolved(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        name = str(part.get("$ref", "")).rpartition("/")[2]
+        return resolved(definitions[name]) if name else {key: resolved(item) for key, item in part.items()}
+
+    return dict(resolved(schema))
+
+
 _BODY = {
     "requestBody": {
         "required": True,
@@ -35,6 +61,7 @@ _BODY = {
         "content": {
             "application/yaml": {"schema": {"type": "string"}, "examples": {"feature": {"value": _SPEC}}},
             "application/json": {"schema": {"type": "object"}},
+            CASE: {"schema": _inlined(SpecCase.model_json_schema())},
         },
     }
 }
@@ -52,10 +79,60 @@ class SpecRoutes:
         router.add_api_route("/v1/specs/validate", self.validate_spec, methods=["POST"], **shared)
 
     async def validate_spec(
-        self, document: Annotated[bytes, Depends(raw_body)], query: Annotated[SpecQuery, Query()]
+        self,
+        request: Request,
+        document: Annotated[bytes, Depends(raw_body)],
+        query: Annotated[SpecQuery, Query()],
     ) -> Judgement:
         """Judge a working spec, given as YAML or JSON, whatever the content type says.
 
+        With the content type `application/vnd.arbiter.case+json` the body holds the spec as text, and beside it what the
+        spec is held against: the change, policy, waivers, reports, contracts.
+
         A bad spec is judged and gets 200 with the verdict `fail`; 422 is for what cannot be judged at all.
         """
-        return await self._validator.validate(document, query.ruleset)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != CASE:
+            return await self._validator.validate(document, query.ruleset)
+        case = _case(document)
+        return await self._validator.validate(case.spec, query.ruleset, _evidence(case))
+
+
+def _case(document: bytes) -> SpecCase:
+    try:
+        return SpecCase.model_validate(orjson.loads(document))
+    except orjson.JSONDecodeError as error:
+        fault = {
+            "type": "json_invalid",
+            "loc": ("body", error.pos),
+            "msg": "no JSON",
+            "ctx": {"error": error.msg},
+        }
+        raise RequestValidationError([fault]) from error
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_context=False)]
+        raise RequestValidationError(faults) from error
+
+
+def _evidence(case: SpecCase) -> Evidence:
+    contracts = case.contracts
+    return Evidence(
+        policy=_attachment(case.policy) if case.policy else None,
+        waivers=None if case.waivers is None else tuple(map(_attachment, case.waivers)),
+        change=_change(case),
+        reports=tuple(map(_attachment, case.reports)),
+        files=None
+        if contracts is None
+        else Attached({name: text.encode() for name, text in contracts.items()}),
+        required=frozenset(case.require),
+    )
+
+
+def _attachment(file: NamedFile) -> Attachment:
+    return Attachment(file.name, file.content)
+
+
+def _change(case: SpecCase) -> Change | None:
+    if case.diff is not None:
+        return change_of_diff(case.diff)
+    return None if case.numstat is None else change_of_numstat(case.numstat)

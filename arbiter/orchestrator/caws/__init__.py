@@ -1,5 +1,11 @@
-"""CAWS (ARBITER-003): does a working spec hold what its rule set asks for?
+"""CAWS (ARBITER-003): does a working spec hold what its rule set asks for, and did the change stay within it?
 
-May import `arbiter.errors`, `events`, `protocols`, `operation`, `section`, the orchestrator's vocabulary, pydantic and
-PyYAML. Never another component.
+Reading: `document`, `composer`, `scalars`, `javascript`. Rules: `rulesets` over `caws34` and `caws8` (sharing `commandline`),
+`caws12` (with its shape and succession) and `quality`; `catalogue` explains each. What a spec is held against: `evidence`, from
+`policy`, `waivers`, `change`, `repository`, `scope` (by `globs`), `reports` and `contracts`; `case` and `gates` bring them
+together. `validator` is the component; `external` another one that it asks; `record`, `sarif` and `scaffold` are for what comes
+after and before.
+
+May import `arbiter.errors`, `events`, `protocols`, `operation`, `clock`, `section`, the orchestrator's vocabulary, pydantic,
+PyYAML, jsonschema-rs, unidiff and defusedxml. Never another component.
 """

@@ -26,6 +26,9 @@ MAX_DEPTH: Final = 100
 MAX_EXPANDED: Final = 100_000
 """How many values all aliases together may stand for (the well-known attack of ten lines stands for 10**9)."""
 
+_CHARACTERS: Final = 64
+"""How much text counts as one value more."""
+
 _OBJECT: Final = "[object Object]"
 
 Path: TypeAlias = tuple[str, ...]
@@ -46,7 +49,7 @@ class Node:
     is_merge: bool = False
     """The plain key `<<`, told from a quoted one."""
     size: int = 1
-    """How many values it stands for, with everything below it and behind aliases."""
+    """How many values it stands for, with everything below it and behind aliases; a long text counts as several."""
     height: int = 0
     """Levels of mappings and lists below it."""
     children: dict[str, Node] = field(default_factory=dict)
@@ -72,9 +75,15 @@ class _Frame:
 
 
 class Composer:
-    """Takes events one by one; then `root` is the document's top and `faults` is what was doubtful."""
+    """Takes events one by one; then `root` is the document's top and `faults` is what was doubtful.
 
-    def __init__(self) -> None:
+    Args:
+        core: read by the core schema alone, as CAWS 12 does: `<<` is a key like any other, and tags beyond the schema
+            are faults.
+    """
+
+    def __init__(self, *, core: bool = False) -> None:
+        self._core = core
         self.root: Node | None = None
         self.faults: list[Finding] = []
         self._stack: list[_Frame] = []
@@ -108,7 +117,7 @@ class Composer:
         if not (self._stack or is_mapping):
             raise NotAMapping("the top of the document is a list, no mapping", *place)
         self._bound_depth(place, len(self._stack) + 1)
-        if fault := structure_tag(event.tag, is_mapping=is_mapping):
+        if fault := structure_tag(event.tag, is_mapping=is_mapping, core=self._core):
             self._fault("unknown-tag", place, fault, "Take the tag out.")
         node = Node({} if is_mapping else [], *place)
         self.root = self.root or node
@@ -130,11 +139,12 @@ class Composer:
             )
             raise NotAMapping(what, *place)
         try:
-            value = scalar(event.value, event.tag, plain=is_plain)
+            value = scalar(event.value, event.tag, plain=is_plain, core=self._core)
         except TagRefused as refused:
             self._fault("unknown-tag", place, str(refused), "Take the tag out.")
             value = event.value
-        return Node(value, *place, is_merge=is_plain and event.value == "<<")
+        is_merge = is_plain and event.value == "<<" and not self._core
+        return Node(value, *place, is_merge=is_merge, size=1 + len(event.value) // _CHARACTERS)
 
     def _alias(self, event: Any) -> Node:
         place = _place(event)

@@ -18,6 +18,12 @@ __all__ = ["Document", "read"]
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+(?:"(\s*:)?|\\?\Z)', re.DOTALL)
+"""A text of JSON, and the colon that makes it a key; one without an end goes to the end, so that all is read once."""
+
+_LONG_KEY: Final = 900
+"""YAML takes no more than 1,024 characters for a key, unless a question mark announces it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -48,23 +54,27 @@ class Document:
         return finding_at(self.place(path), code, path, message, hint, severity)
 
 
-def read(source: bytes | str) -> Document:
+def read(source: bytes | str, *, core: bool = False) -> Document:
     """The document in `source`, YAML or JSON.
+
+    Args:
+        source: the text, or its bytes.
+        core: see `Composer`.
 
     Raises:
         NotAMapping: it is no YAML, more than one document, or its top is no mapping.
     """
     try:
-        return _composed(source)
+        return _composed(source, core=core)
     except NotAMapping:
         as_yaml = _json_as_yaml(source)
         if as_yaml is None:
             raise
-        return _composed(as_yaml)
+        return _composed(as_yaml, core=core)
 
 
-def _composed(source: bytes | str) -> Document:
-    composer = Composer()
+def _composed(source: bytes | str, *, core: bool) -> Document:
+    composer = Composer(core=core)
     complete = True
     try:
         for event in _events(source):
@@ -97,18 +107,25 @@ def _place_of(source: bytes | str, position: int) -> tuple[int, int]:
 
 
 def _json_as_yaml(source: bytes | str) -> str | None:
-    """JSON that the YAML parser refuses, made readable without moving a line; None where nothing would change.
+    """What the YAML parser refuses and others read, made readable without moving a line; None where nothing would change.
 
-    JSON may be indented by tabs, and writes what lies beyond the basic plane as a pair of surrogate escapes.
+    JSON may be indented by tabs and have keys of any length, and writes what lies beyond the basic plane as a pair of
+    surrogate escapes, which js-yaml takes in YAML as well.
     """
     try:
         document = source.decode("utf-8-sig") if isinstance(source, bytes) else source
     except UnicodeError:
         return None
-    if not document.lstrip().startswith("{"):
-        return None
-    mended = _SURROGATES.sub(_joined, document.replace("\t", " "))
+    if document.lstrip().startswith("{"):
+        mended = _SURROGATES.sub(_joined, _JSON_TEXT.sub(_announced, document.replace("\t", " ")))
+    else:
+        mended = _SURROGATES.sub(_joined, document)
     return mended if mended != document else None
+
+
+def _announced(text: re.Match[str]) -> str:
+    is_long_key = text[1] is not None and len(text[0]) > _LONG_KEY
+    return f"? {text[0]}" if is_long_key else text[0]
 
 
 def _joined(pair: re.Match[str]) -> str:

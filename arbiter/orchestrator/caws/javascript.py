@@ -23,6 +23,7 @@ __all__ = [
     "prop",
     "same",
     "text",
+    "trimmed",
 ]
 
 Plain: TypeAlias = Union[bool, int, float, str, "list[Plain]", "dict[str, Plain]", "Undefined", None]
@@ -117,6 +118,11 @@ def text(value: Plain) -> str:
             return "[object Object]"
         case _:
             return str(value)
+
+
+def trimmed(value: str) -> str:
+    """`value.trim()`: JavaScript's white space is not Python's."""
+    return value.strip(_SPACE)
 
 
 def _double(value: float) -> float:

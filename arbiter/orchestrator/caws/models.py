@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from arbiter.errors import Invalid
 
-__all__ = ["Budget", "Finding", "Gate", "Judgement", "NotAMapping", "RulesetUnknown", "Severity", "Verdict"]
+__all__ = [
+    "Budget",
+    "Finding",
+    "Gate",
+    "GateStatus",
+    "Judgement",
+    "NotAMapping",
+    "RulesetUnknown",
+    "Severity",
+    "Standing",
+    "Verdict",
+    "WaiverUse",
+]
 
 
 class NotAMapping(Invalid):
@@ -44,10 +57,21 @@ class RulesetUnknown(Invalid):
 
 
 class Severity(enum.StrEnum):
-    """Whether a finding decides the verdict: an error does, a warning never."""
+    """Whether a finding decides the verdict: an error does, a warning never.
+
+    The quality rules (`arbiter`) carry severities of their own, of which `high` decides.
+    """
 
     ERROR = "error"
     WARNING = "warning"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def fails(self) -> bool:
+        """Whether such a finding fails a spec."""
+        return self in (Severity.ERROR, Severity.HIGH)
 
 
 class Verdict(enum.StrEnum):
@@ -56,6 +80,34 @@ class Verdict(enum.StrEnum):
     PASS = "pass"  # noqa: S105  a verdict, not a secret
     FAIL = "fail"
     WAIVER_REQUIRED = "waiver-required"
+
+
+class GateStatus(enum.StrEnum):
+    """How a gate came out."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WAIVED = "waived"
+    """It does not hold, and an approved waiver lifts it."""
+    WARNED = "warned"
+    """It does not hold, and the policy only warns of it."""
+
+
+class Standing(enum.StrEnum):
+    """What a waiver was worth when the spec was judged."""
+
+    APPLIED = "applied"
+    VALID = "valid"
+    """Good, and nothing needed it."""
+    NAMED = "named"
+    """Only its id is known: no waivers were given."""
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    UNAPPROVED = "unapproved"
+    MISPLACED = "misplaced"
+    """It is for another spec."""
 
 
 class _Wire(BaseModel):
@@ -69,7 +121,7 @@ class Finding(_Wire):
     """The rule's name: `missing-field`, `id-format`, `duplicate-key`, ..."""
 
     severity: Severity
-    """`error` fails the spec, `warning` does not."""
+    """`error` and `high` fail the spec; `warning`, `medium` and `low` do not."""
 
     path: str
     """JSON Pointer (RFC 6901) to the value at fault; empty for the whole document."""
@@ -86,21 +138,54 @@ class Finding(_Wire):
     hint: str = ""
     """The mend."""
 
+    file: str = Field(default="", exclude_if=lambda name: not name)
+    """The file that the place is in; missing where it is the spec itself."""
+
 
 class Budget(_Wire):
-    """How much the spec's risk tier may change before any waiver."""
+    """How much the spec's risk tier may change, and how much the change changes."""
 
     tier: str
     """The risk tier, as the policy names it."""
 
     max_files: int
-    """Files that may change."""
+    """Files that may change, before any waiver."""
 
     max_loc: int
-    """Lines that may change, added and removed together."""
+    """Lines that may change, added and removed together, before any waiver."""
 
     source: str
     """The policy that these figures come from."""
+
+    effective_files: int | None = None
+    """Files that may change with the waivers that apply; None where no change was given."""
+
+    effective_loc: int | None = None
+    """Lines that may change with the waivers that apply."""
+
+    files: int | None = None
+    """Files that the change touches."""
+
+    loc: int | None = None
+    """Lines that it adds and removes, without those of generated and binary files."""
+
+    utilization_percent: float | None = None
+    """The greater of the two shares of the effective budget."""
+
+
+class WaiverUse(_Wire):
+    """One waiver that the spec names or that names the spec, and what it was worth."""
+
+    id: str
+    standing: Standing
+    gates: tuple[str, ...] = ()
+    """The gates that it may lift."""
+    approvers: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    applied_at: datetime | None = None
+    """When it lifted something: the moment of this judgement."""
+    reason: str = ""
+    """Why it stands so, or why it was granted."""
 
 
 class Gate(_Wire):
@@ -110,10 +195,20 @@ class Gate(_Wire):
     """The gate's name in the policy, such as `spec_completeness`."""
 
     passed: bool
-    """Whether it holds."""
+    """Whether it holds, or is lifted by a waiver, or only warns."""
 
     message: str
     """Why, in a sentence."""
+
+    status: GateStatus = GateStatus.PASSED
+    score: float | None = None
+    """What was measured, in percent or as a count."""
+    threshold: float | None = None
+    """What it was held to, in the same unit."""
+    evidence: tuple[str, ...] = ()
+    """Files and figures that the answer rests on."""
+    waivers: tuple[str, ...] = ()
+    """Ids of the waivers that lifted it."""
 
 
 class Judgement(_Wire):
@@ -123,22 +218,31 @@ class Judgement(_Wire):
     """The rules it was held to."""
 
     verdict: Verdict
-    """`fail` as soon as one finding is an error, whatever else was found."""
+    """`fail` as soon as one finding is an error that no waiver could lift; `waiver-required` where one could."""
 
     passed: bool
     """True only for the verdict `pass`."""
 
     findings: tuple[Finding, ...]
-    """Errors and warnings in the order of the document."""
+    """Errors and warnings: those of the spec in the order of the document, then those of other files."""
 
     budget: Budget | None
-    """The baseline of the spec's tier; None where the tier names none."""
+    """The budget of the spec's tier; None where the tier names none."""
 
-    waivers: tuple[str, ...]
-    """Ids of the waivers that the spec names; named is not approved."""
+    waivers: tuple[WaiverUse, ...]
+    """The waivers that the spec names or that name it, each with what it was worth."""
 
     gates: tuple[Gate, ...]
-    """Gates that can be judged from a spec alone: `spec_completeness`. The others need reports and a change."""
+    """Gates that could be judged: `spec_completeness` always, the others from a change and from reports."""
 
     duration_ms: float
     """Milliseconds that the judging took."""
+
+    remediation: tuple[str, ...] = ()
+    """What to do, step by step, where it does not pass."""
+
+    judged_at: datetime | None = None
+    """The moment that expiry was held against."""
+
+    record: str = Field(default="", exclude_if=lambda name: not name)
+    """The hash of this verdict's entry in the chained record, where one is kept."""

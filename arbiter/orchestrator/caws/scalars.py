@@ -6,6 +6,7 @@ text that it is, marked as one: the real validators read with js-yaml, and a tie
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from typing import Final
@@ -38,30 +39,46 @@ _TIMESTAMP = re.compile(
 _BASES: Final = {"0b": 2, "0o": 8, "0x": 16}
 _MAPPING_TAGS: Final = frozenset({None, "!", _PREFIX + "map", _PREFIX + "set"})
 _SEQUENCE_TAGS: Final = frozenset({None, "!", _PREFIX + "seq", _PREFIX + "omap", _PREFIX + "pairs"})
+_BEYOND_CORE: Final = frozenset(
+    _PREFIX + kind for kind in ("set", "omap", "pairs", "binary", "timestamp", "merge")
+)
 
 
 class TagRefused(ValueError):
     """The tag is unknown, or its scalar is not of its form."""
 
 
-def scalar(written: str, tag: str | None, *, plain: bool) -> Plain:
+def scalar(written: str, tag: str | None, *, plain: bool, core: bool = False) -> Plain:
     """The value of what was written: by its tag, by the core schema where it stands plain, else the text itself.
+
+    Args:
+        written: the text between quotes, or as it stands.
+        tag: its explicit tag.
+        plain: whether it stands without quotes.
+        core: whether nothing beyond the core schema is known: timestamps are text, their tag is refused.
 
     Raises:
         TagRefused: see there.
     """
+    if core and tag in _BEYOND_CORE:
+        raise TagRefused(f"tag {tag} is none of the core schema")
     if tag is None:
-        return _plain(written) if plain else written
-    if tag in ("!", _PREFIX + "str", _PREFIX + "binary"):
+        value = _plain(written) if plain else written
+        return written if core and isinstance(value, Timestamp) else value
+    if tag in ("!", _PREFIX + "str"):
         return written
+    if tag == _PREFIX + "binary":
+        return _binary(written)
     value = _plain(written)
     if not _fits(value, tag.removeprefix(_PREFIX)):
         raise TagRefused(f"{written[:40]!r} is no value of tag {tag}")
     return value
 
 
-def structure_tag(tag: str | None, *, is_mapping: bool) -> str:
+def structure_tag(tag: str | None, *, is_mapping: bool, core: bool = False) -> str:
     """What is wrong with the tag of a mapping or list; empty when nothing is."""
+    if core and tag in _BEYOND_CORE:
+        return f"tag {tag} is none of the core schema"
     if tag in (_MAPPING_TAGS if is_mapping else _SEQUENCE_TAGS):
         return ""
     return f"tag {tag} is no tag of a {'mapping' if is_mapping else 'list'}"
@@ -77,6 +94,14 @@ def _plain(written: str) -> Plain:
     if _FLOAT.fullmatch(written):
         return float(written.replace("_", ""))
     return Timestamp(written) if _TIMESTAMP.fullmatch(written) else written
+
+
+def _binary(written: str) -> Plain:
+    """To JavaScript an array of bytes: neither text nor list, with a length."""
+    try:
+        return {"length": len(base64.b64decode("".join(written.split()), validate=True))}
+    except ValueError as error:
+        raise TagRefused("it is no base64") from error
 
 
 def _integer(digits: str) -> int | float:

@@ -6,6 +6,7 @@ import orjson
 import pytest
 import yaml
 
+from arbiter.orchestrator.api.specs import CASE
 from tests.orchestrator.kit import SPEC, Serving, problem_code
 
 
@@ -66,3 +67,60 @@ async def test_an_unknown_ruleset_is_refused(serving: Serving) -> None:
 
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "ruleset")
         assert "caws-3.4" in answer.json()["hint"]
+
+
+async def test_a_case_is_judged_with_all_that_was_sent(serving: Serving) -> None:
+    """Change, policy, waivers and reports beside the spec give what the component gives: gates, budget, waivers."""
+    case = {
+        "spec": SPEC + "waiver_ids: [WV-0001]\n",
+        "policy": {"name": "policy.yaml", "content": "risk_tiers: {3: {max_files: 0, max_loc: 0}}\n"},
+        "waivers": [
+            {
+                "name": "w.yaml",
+                "content": "id: WV-0001\ngates: [budget_limit]\nexpires_at: 2999-01-01T00:00:00Z\n"
+                "approvers: [ann]\ndelta: {max_files: 5, max_loc: 50}\n",
+            }
+        ],
+        "numstat": "3\t1\tsrc/billing/a.py\n",
+        "reports": [{"name": "cov.xml", "content": '<coverage line-rate="0.9"/>'}],
+        "contracts": {"docs/api.yaml": "openapi: 3.1.0\ninfo: {}\npaths: {}\n"},
+    }
+    async with serving() as served:
+        answer = await served.http.post(
+            "/v1/specs/validate", content=orjson.dumps(case), headers={"Content-Type": CASE}
+        )
+        stray = await served.http.post(
+            "/v1/specs/validate",
+            content=orjson.dumps({"spec": SPEC, "diff": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"}),
+            headers={"Content-Type": CASE},
+        )
+
+    judgement = answer.json()
+    assert (judgement["verdict"], judgement["budget"]["loc"]) == ("pass", 4)
+    assert [use["standing"] for use in judgement["waivers"]] == ["applied"]
+    assert {gate["gate"] for gate in judgement["gates"]} == {
+        "spec_completeness",
+        "budget_limit",
+        "scope_boundary",
+        "coverage_threshold",
+        "contract_compliance",
+    }
+    assert stray.json()["verdict"] == "waiver-required"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}", "spec"),
+        (b'{"spec": "id: 1", "odd": 1}', "odd"),
+        (b'{"spec": "id: 1", "diff": "hello"}', "change"),
+        (b"nonsense", ""),
+    ],
+)
+async def test_what_is_no_case_is_refused_by_field(serving: Serving, body: bytes, field: str) -> None:
+    """Unknown and missing keys, and a change that is none."""
+    async with serving() as served:
+        answer = await served.http.post("/v1/specs/validate", content=body, headers={"Content-Type": CASE})
+
+    assert answer.status_code in (400, 422)
+    assert not field or answer.json()["errors"][0]["field"] == field

@@ -8,44 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from arbiter.orchestrator.caws.models import Judgement, NotAMapping, RulesetUnknown, Severity, Verdict
+from arbiter.orchestrator.caws.models import NotAMapping, RulesetUnknown, Severity, Standing, Verdict
 from arbiter.orchestrator.caws.rulesets import RULESETS
 from arbiter.orchestrator.caws.settings import CawsSettings
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.protocols import Status
 from arbiter.testing.live import Fixed
+from tests.orchestrator.caws.kit import GOOD, codes, judged, spec
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "caws"
-GOOD = {
-    "id": "FEAT-1",
-    "title": "A title",
-    "risk_tier": "3",
-    "mode": "feature",
-    "blast_radius": "{modules: [billing]}",
-    "operational_rollback_slo": "5m",
-    "scope": "{in: [src], out: [docs]}",
-    "invariants": "[totals agree]",
-    "acceptance": "[{id: A1, given: g, when: w, then: t}]",
-    "non_functional": "{security: [authorization]}",
-    "contracts": "[{type: openapi, path: api.yaml}]",
-}
-
-
-def spec(**changed: str | None) -> str:
-    """A spec that passes, with some keys changed, or left out where they are None."""
-    lines = {**GOOD, **changed}
-    return "".join(f"{key}: {value}\n" for key, value in lines.items() if value is not None)
-
-
-async def judged(document: str | bytes) -> Judgement:
-    """The verdict of a fresh validator."""
-    return await CawsValidator(Fixed(CawsSettings())).validate(document)
-
-
-def codes(judgement: Judgement, severity: Severity) -> list[tuple[str, str]]:
-    """Code and path of the findings of a severity."""
-    return [(f.code, f.path) for f in judgement.findings if f.severity is severity]
 
 
 async def test_a_complete_spec_passes_without_a_word() -> None:
@@ -166,7 +138,8 @@ async def test_budget_is_the_tiers_and_waivers_are_those_named() -> None:
     """The baseline comes from the release's policy; a waiver's id is named once, if it is one."""
     judgement = await judged(spec(risk_tier="1", waiver_ids="[WV-0001, WV-0002, WV-0001]"))
 
-    assert judgement.waivers == ("WV-0001", "WV-0002")
+    assert [use.id for use in judgement.waivers] == ["WV-0001", "WV-0002"]
+    assert {use.standing for use in judgement.waivers} == {Standing.NAMED}
     assert judgement.budget is not None
     assert (judgement.budget.tier, judgement.budget.max_files, judgement.budget.max_loc) == ("1", 10, 250)
     assert (await judged(spec(risk_tier="T1"))).budget is None
@@ -214,21 +187,31 @@ def _sample() -> list[dict[str, str]]:
         return list(csv.DictReader(index, delimiter="\t"))
 
 
+COLUMNS = {
+    "caws-3.4": ("caws_cli_3.4.0_full", ("reasons_3.4.0_full",)),
+    "caws-8": ("caws_cli_8.0.0_full", ("reasons_3.4.0_full", "reasons_8.0.0_extra")),
+    "caws-12": ("spec.v1_12.0.0", ()),
+}
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="the labelled sample is not on this machine")
+@pytest.mark.parametrize("ruleset", COLUMNS)
 @pytest.mark.parametrize("row", _sample(), ids=lambda row: row["file"])
-async def test_verdicts_agree_with_the_real_validator(row: dict[str, str]) -> None:
-    """On every file of the sample the verdict, and each reason, is that of CAWS 3.4.0 in full mode."""
+async def test_verdicts_agree_with_the_real_validator(row: dict[str, str], ruleset: str) -> None:
+    """On every file of the sample the verdict, and each reason with its key, is that of the release."""
     document = (SHARED / "corpus" / row["file"]).read_bytes()
+    verdict, reasons = COLUMNS[ruleset]
 
     if row["yaml"] == "parse-error":
         with pytest.raises(NotAMapping):
-            await judged(document)
+            await judged(document, ruleset)
         return
-    judgement = await judged(document)
+    judgement = await judged(document, ruleset)
 
-    assert judgement.passed is (row["caws_cli_3.4.0_full"] == "valid")
-    reasons = {f"{f.path}: {f.message}" for f in judgement.findings if f.severity is Severity.ERROR}
-    assert reasons == {reason for reason in row["reasons_3.4.0_full"].split("; ") if reason}
+    assert judgement.passed is (row[verdict] == "valid")
+    if reasons:
+        found = {f"{f.path}: {f.message}" for f in judgement.findings if f.severity is Severity.ERROR}
+        assert found == {reason for name in reasons for reason in row[name].split("; ") if reason}
 
 
 def test_the_good_spec_is_yaml() -> None:

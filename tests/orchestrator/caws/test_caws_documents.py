@@ -152,6 +152,13 @@ def test_json_may_be_indented_by_tabs_and_escape_beyond_the_basic_plane() -> Non
     assert document.place(("title",)) == (3, 11)
 
 
+def test_json_may_have_keys_of_any_length() -> None:
+    """YAML itself stops at 1,024 characters."""
+    tree = {"a": {"\u0301" * 2000: ["x" * 2000, {"y" * 1100: 1}]}, "b": 2}
+
+    assert read(json.dumps(tree)).data == tree
+
+
 def test_paths_are_json_pointers() -> None:
     """Slashes and tildes in keys are escaped as RFC 6901 has it."""
     document = read("a/b~c: {x: 1, x: 2}\n")

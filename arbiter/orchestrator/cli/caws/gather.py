@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from arbiter.errors import Invalid
 from arbiter.orchestrator.caws.change import Change, change_of_diff, change_of_numstat
 from arbiter.orchestrator.caws.contracts import Folder
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
@@ -32,10 +33,20 @@ class Given:
         ),
     ] = ""
     diff: Annotated[
-        str, Parameter(help="Judge the change in this unified diff; - is standard input.", show_default=False)
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Judge the change in this unified diff; - is standard input.",
+            show_default=False,
+        ),
     ] = ""
     numstat: Annotated[
-        str, Parameter(help="Judge the change in this output of git diff --numstat.", show_default=False)
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Judge the change in this output of git diff --numstat.",
+            show_default=False,
+        ),
     ] = ""
     report: Annotated[
         tuple[str, ...],
@@ -149,5 +160,9 @@ def _change(given: Given, home: Path) -> Change | None:
 
 def _moment(written: str) -> datetime:
     """The moment in `written`; without a zone it is UTC."""
-    found = datetime.fromisoformat(written)
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError as error:
+        hint = "Write it as 2026-12-31T00:00:00Z."
+        raise Invalid(f"--at {written!r} is no moment", hint=hint, field="at") from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,19 +1,21 @@
-"""A judgement for a person: each finding with its source line and a caret, then budget, gates, waivers and the verdict."""
+"""A judgement for a person: each finding with its source line and a caret, then budget, gates, waivers and the verdict.
+
+Written without rich: in a pre-commit hook the import of it would be a fifth of what a person waits for.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from rich.console import Console
-from rich.markup import escape
-
-from arbiter.cli.console import out_console
 from arbiter.orchestrator.caws.models import Finding, GateStatus, Judgement, Severity, Standing
 
 __all__ = ["show"]
 
 _WIDEST_LINE: Final = 160
+_ANSI: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _COLOURS: Final = {
     Severity.ERROR: "red",
     Severity.HIGH: "red",
@@ -22,68 +24,92 @@ _COLOURS: Final = {
     Severity.LOW: "cyan",
 }
 _MARKS: Final = {
-    GateStatus.PASSED: "[green]holds[/]",
-    GateStatus.FAILED: "[red]fails[/]",
-    GateStatus.WAIVED: "[yellow]waived[/]",
-    GateStatus.WARNED: "[yellow]warns[/]",
+    GateStatus.PASSED: ("holds", "green"),
+    GateStatus.FAILED: ("fails", "red"),
+    GateStatus.WAIVED: ("waived", "yellow"),
+    GateStatus.WARNED: ("warns", "yellow"),
 }
 
 
 def show(judgement: Judgement, file: str, lines: Sequence[str]) -> None:
-    """Print it.
+    """Print it; coloured on a terminal, unless NO_COLOR is set.
 
     Args:
         judgement: what was said.
         file: what to call the spec.
         lines: the spec's own.
     """
-    console = out_console()
-    _show_findings(console, judgement, file, lines)
+    paint = _coloured if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else _plain
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in _told(judgement, file, lines, paint):
+        print(line.encode(encoding, "replace").decode(encoding))  # noqa: T201  this is the answer
+    sys.stdout.flush()
+
+
+class _Paint(Protocol):
+    def __call__(self, text: str, *styles: str) -> str: ...
+
+
+def _plain(text: str, *styles: str) -> str:
+    del styles
+    return text
+
+
+def _coloured(text: str, *styles: str) -> str:
+    return f"\x1b[{';'.join(_ANSI[style] for style in styles)}m{text}\x1b[0m"
+
+
+def _told(judgement: Judgement, file: str, lines: Sequence[str], paint: _Paint) -> Iterator[str]:
+    yield from _findings(judgement, file, lines, paint)
     if len(judgement.gates) > 1:
-        _show_gates(console, judgement)
-    _show_waivers(console, judgement)
-    _show_steps(console, judgement)
+        yield from _gates(judgement, paint)
+    yield from _waivers(judgement)
+    if len(judgement.gates) > 1 and judgement.remediation:
+        yield paint("To pass:", "bold")
+        yield from (
+            f"  {number}. {_printable(step)}" for number, step in enumerate(judgement.remediation, start=1)
+        )
     count = sum(finding.severity.fails for finding in judgement.findings)
     counted = f"{count} error(s), {len(judgement.findings) - count} warning(s)"
-    colour = "green" if judgement.passed else "red"
-    console.print(f"[bold {colour}]{judgement.verdict}[/] by {judgement.ruleset}: {counted}")
+    verdict = paint(judgement.verdict, "bold", "green" if judgement.passed else "red")
+    yield f"{verdict} by {judgement.ruleset}: {counted}"
 
 
-def _show_findings(console: Console, judgement: Judgement, file: str, lines: Sequence[str]) -> None:
+def _findings(judgement: Judgement, file: str, lines: Sequence[str], paint: _Paint) -> Iterator[str]:
     shown: tuple[str, int, int] | None = None
     for finding in judgement.findings:
-        colour = _COLOURS[finding.severity]
-        where = escape(f"{finding.file or file}:{finding.line}:{finding.column}")
-        words = f"[{colour}]{finding.severity}[/] {finding.code}: {escape(finding.message)}"
-        console.print(f"[bold]{where}[/] {words}", soft_wrap=True)
+        where = paint(_printable(f"{finding.file or file}:{finding.line}:{finding.column}"), "bold")
+        severity = paint(finding.severity, _COLOURS[finding.severity])
+        yield f"{where} {severity} {finding.code}: {_printable(finding.message)}"
         place = (finding.file, finding.line, finding.column)
         if place != shown and not finding.file:
-            console.print(escape("\n".join(_excerpt(finding, lines))), soft_wrap=True)
+            yield from map(_printable, _excerpt(finding, lines))
         shown = place
         if finding.hint:
-            console.print(f"      Hint: {escape(finding.hint)}", soft_wrap=True)
+            yield f"      Hint: {_printable(finding.hint)}"
 
 
-def _show_gates(console: Console, judgement: Judgement) -> None:
+def _gates(judgement: Judgement, paint: _Paint) -> Iterator[str]:
     for gate in judgement.gates:
+        mark, colour = _MARKS[gate.status]
         lifted = f" (by {', '.join(gate.waivers)})" if gate.waivers else ""
-        console.print(f"{_MARKS[gate.status]} {gate.gate}: {escape(gate.message + lifted)}", soft_wrap=True)
+        yield f"{paint(mark, colour)} {gate.gate}: {_printable(gate.message + lifted)}"
 
 
-def _show_waivers(console: Console, judgement: Judgement) -> None:
+def _waivers(judgement: Judgement) -> Iterator[str]:
     for use in judgement.waivers:
         if use.standing is Standing.APPLIED and use.applied_at is not None:
-            by = ", ".join(use.approvers)
-            until = f", until {use.expires_at:%Y-%m-%d}" if use.expires_at else ""
+            by, until = (
+                ", ".join(use.approvers),
+                f", until {use.expires_at:%Y-%m-%d}" if use.expires_at else "",
+            )
             words = f"waiver {use.id} applied at {use.applied_at:%Y-%m-%dT%H:%M:%SZ}, approved by {by}{until}"
-            console.print(escape(words), soft_wrap=True)
+            yield _printable(words)
 
 
-def _show_steps(console: Console, judgement: Judgement) -> None:
-    if len(judgement.gates) > 1 and judgement.remediation:
-        console.print("[bold]To pass:[/]")
-        for number, step in enumerate(judgement.remediation, start=1):
-            console.print(f"  {number}. {escape(step)}", soft_wrap=True)
+def _printable(text: str) -> str:
+    """The text without control characters: a spec must not be able to write on the terminal as it likes."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _excerpt(finding: Finding, lines: Sequence[str]) -> Iterator[str]:

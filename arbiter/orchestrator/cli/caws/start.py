@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
@@ -12,7 +13,7 @@ from arbiter.errors import Conflict
 from arbiter.orchestrator.caws.scaffold import scaffold
 from arbiter.orchestrator.cli.options import AsJson
 
-__all__ = ["FileExists", "init"]
+__all__ = ["FileExists", "Wanted", "init"]
 
 
 class FileExists(Conflict, FileExistsError):
@@ -25,20 +26,31 @@ class FileExists(Conflict, FileExistsError):
         self.path = path
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the spec says of the change."""
+
+    id: Annotated[str, Parameter(help="Its id.")] = "FEAT-0001"
+    title: Annotated[str, Parameter(help="What the change is, in a sentence.")] = "Say what the change is"
+    tier: Annotated[Literal[1, 2, 3], Parameter(help="1 critical, 2 standard, 3 low risk.")] = 2
+    mode: Annotated[
+        Literal["feature", "refactor", "fix", "doc", "chore"], Parameter(help="The kind of change.")
+    ] = "feature"
+    module: Annotated[str, Parameter(help="The directory that changes.")] = "src"
+
+
+_DEFAULT: Final = Wanted()
+
+
 def init(
     file: Annotated[str, Parameter(help="Where to write it.")] = ".caws/working-spec.yaml",
     /,
+    wanted: Wanted = _DEFAULT,
     *,
     ruleset: Annotated[
         Literal["caws-3.4", "caws-8", "caws-12", "arbiter"], Parameter(help="The rules that it must pass.")
     ] = "caws-3.4",
-    id: Annotated[str, Parameter(help="Its id.")] = "FEAT-0001",  # noqa: A002  the option's name
-    title: Annotated[str, Parameter(help="What the change is, in a sentence.")] = "Say what the change is",
-    tier: Annotated[Literal[1, 2, 3], Parameter(help="1 critical, 2 standard, 3 low risk.")] = 2,
-    mode: Annotated[
-        Literal["feature", "refactor", "fix", "doc", "chore"], Parameter(help="The kind of change.")
-    ] = "feature",
-    module: Annotated[str, Parameter(help="The directory that changes.")] = "src",
     force: Annotated[
         bool, Parameter(negative="", show_default=False, help="Write over a file that is there.")
     ] = False,
@@ -49,11 +61,11 @@ def init(
     text = scaffold(
         ruleset=ruleset,
         file=file,
-        spec_id=id,
-        title=title or "Say what the change is",
-        tier=tier,
-        mode=mode,
-        module=module or "src",
+        spec_id=wanted.id,
+        title=wanted.title or _DEFAULT.title,
+        tier=wanted.tier,
+        mode=wanted.mode,
+        module=wanted.module or _DEFAULT.module,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
