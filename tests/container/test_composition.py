@@ -113,7 +113,7 @@ def test_decorating_by_redeclaration_is_refused() -> None:
         class Decorated(Base):
             clock: Any = providers.Singleton(Plain, Base.clock)
 
-    assert "wrap the factory" in str(caught.value)
+    assert "decorated(" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["start", "graph", "providers", "init_resources", "override", "_live"])

@@ -35,7 +35,7 @@ def test_the_graph_holds_kinds_needs_and_order() -> None:
 @pytest.mark.parametrize(
     ("form", "line"),
     [
-        ("text", "  3  stock     Singleton of Plain  <- database"),
+        ("text", "└─ database  Resource of opened, started as number 2"),
         ("mermaid", "    n3 --> n2"),
         ("dot", '    "stock" -> "database";'),
     ],

@@ -168,7 +168,9 @@ def test_what_hides_that_it_is_async_fails_in_words() -> None:
         database = providers.Resource(journal.resource("database"))
         it = providers.Singleton(lambda: Surprise())  # noqa: PLW0108  it hides the class
 
-    with pytest.raises(StepFailed, match=r"it: start failed: .* without a running loop"):
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(StepFailed, match=r"it: start failed: .* without a running loop")
+    ):
         Hidden().init_resources()
 
     assert journal.take() == ["+database", "-database"]

@@ -114,7 +114,7 @@ async def test_a_failed_start_is_undone_and_named() -> None:
         last = providers.Singleton(lambda *_: 1 / 0, Shop.orders)
 
     broken = Broken()
-    with pytest.raises(StepFailed, match="last: start failed: ZeroDivisionError"):
+    with pytest.RaisesGroup(pytest.RaisesExc(StepFailed, match="last: start failed: ZeroDivisionError")):
         await broken.start()
 
     assert journal.take() == ["+database", "start stock", "stop stock", "-database"]
@@ -137,7 +137,9 @@ async def test_a_resource_that_fails_to_open_is_named() -> None:
         remote = providers.Resource(connect)
 
     container = Remote()
-    with pytest.raises(StepFailed, match="remote: start failed: ConnectionError: refused"):
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(StepFailed, match="remote: start failed: ConnectionError: refused")
+    ):
         await container.start()
     async with container:
         assert container.remote() == "connection"
