@@ -18,9 +18,11 @@ PREFIX: Final = "ARBITER_"
 RESERVED: Final = frozenset(
     {
         "ARBITER_APP",  # which application
+        "ARBITER_CAWS_SAMPLE",  # a test finds a labelled sample of working specs there
         "ARBITER_ENV",  # which environment
         "ARBITER_MANAGEMENT_URL",  # where the command line finds a running instance
         "ARBITER_REQUIRE_SERVERS",  # a test without its real server fails
+        "ARBITER_SARIF_SCHEMA",  # a test finds the published schema there
         "ARBITER_SECRETS_DIR",  # a directory of secret files
         "ARBITER_TRACEBACK",  # the command line shows tracebacks
         "ARBITER_URL",  # where the orchestrator's client finds the service

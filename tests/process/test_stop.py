@@ -76,7 +76,7 @@ async def test_everything_acknowledged_survives_a_stop_under_load(tmp_path: Path
             if acknowledged == 100:
                 stopping.set()
 
-    with running(tmp_path, "lifecycle.pre_drain_s=0.5", "performance.flush_interval_ms=60000") as service:
+    with running(tmp_path, "lifecycle.pre_drain_s=2", "performance.flush_interval_ms=60000") as service:
         async with httpx2.AsyncClient(base_url=service.url) as client:
             (await client.post("/v1/agents", json=AGENT)).raise_for_status()
             workers = [asyncio.create_task(work(client)) for _ in range(8)]

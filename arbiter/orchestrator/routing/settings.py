@@ -20,6 +20,10 @@ class RoutingSettings(Section):
     exploration_rate: Annotated[float, LIVE] = Field(default=0.1, ge=0, le=1, allow_inf_nan=False)
     """Share of decisions that try any capable agent instead of the best known one (epsilon-greedy)."""
 
+    exploration_decay: Annotated[float, LIVE] = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
+    """What the exploration rate is multiplied by for each outcome known of the candidates in the task's type; 1 keeps
+    the rate fixed. It never falls below 0.01, so that no agent is excluded for good."""
+
     load_weight: Annotated[float, LIVE] = Field(default=0.3, ge=0, le=10, allow_inf_nan=False)
     """What a fully used agent loses in score: the score is expected success minus this times utilisation (0..1)."""
 

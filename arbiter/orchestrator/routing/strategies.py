@@ -17,6 +17,8 @@ __all__ = ["STRATEGIES", "Choice", "EpsilonGreedy", "LeastLoaded", "RoundRobin",
 
 W = TypeVar("W", float, tuple[float, float])
 
+_LEAST_RATE: Final = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -42,26 +44,37 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EpsilonGreedy:
-    """Takes the best score, except for a fixed share of decisions, which try any agent that has room.
+    """Takes the best score, except for a share of decisions, which try any agent that has room.
 
     The tries are uniform over all capable agents with room, so that none is ever excluded for good; ties for the best
-    score are drawn as well.
+    score are drawn as well. The share is fixed, or with a decay below 1 falls with what is known:
+    max(0.01, rate * decay^n) over n outcomes of the candidates in the task's type, as upstream's bandit has it.
     """
 
     exploration_rate: float
+    exploration_decay: float = 1.0
     name: str = "epsilon-greedy"
 
     def choose(self, slate: Slate, rng: Random) -> Choice:
         """One draw says whether to explore; a second one whom, where there is more than one."""
-        draw = rng.random()
-        if draw < self.exploration_rate:
-            reason = f"explored: drew {draw:.4f}, below the rate {self.exploration_rate:g}, then 1 of {len(slate.free)}"
+        draw, rate = rng.random(), self.rate(slate)
+        if draw < rate:
+            reason = f"explored: drew {draw:.4f}, below the rate {rate:g}, then 1 of {len(slate.free)}"
             return Choice(rng.choice(slate.free), explored=True, reason=reason)
         position, ties = _best(slate, slate.scores, rng)
         tied = f", drawn from {ties} of that score" if ties > 1 else ""
-        reason = f"exploited: drew {draw:.4f}, not below the rate {self.exploration_rate:g}; "
+        reason = f"exploited: drew {draw:.4f}, not below the rate {rate:g}; "
         reason += f"best score {slate.scores[position]:.3f} of {len(slate.free)}{tied}"
         return Choice(position, explored=False, reason=reason)
+
+    def rate(self, slate: Slate) -> float:
+        """The share of decisions that explore, given what is known of these candidates."""
+        if self.exploration_decay == 1:
+            return self.exploration_rate
+        known = sum(arm.pulls for arm in slate.arms)
+        return max(
+            min(self.exploration_rate, _LEAST_RATE), self.exploration_rate * self.exploration_decay**known
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,9 @@ class RoundRobin:
 
 STRATEGIES: Final[Mapping[str, Callable[[RoutingSettings, Turns], Strategy]]] = MappingProxyType(
     {
-        "epsilon-greedy": lambda settings, _: EpsilonGreedy(settings.exploration_rate),
+        "epsilon-greedy": lambda settings, _: EpsilonGreedy(
+            settings.exploration_rate, settings.exploration_decay
+        ),
         "least-loaded": lambda _, __: LeastLoaded(),
         "round-robin": lambda _, turns: RoundRobin(turns),
     }

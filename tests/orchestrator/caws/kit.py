@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from arbiter.orchestrator.caws.change import Change, ChangedFile
@@ -13,7 +15,22 @@ from arbiter.orchestrator.caws.settings import CawsSettings
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.testing.live import Fixed
 
-__all__ = ["GOOD", "GOOD_12", "NOW", "changed", "codes", "gate", "judged", "spec", "spec_12", "waiver"]
+__all__ = [
+    "GOOD",
+    "GOOD_12",
+    "NOW",
+    "SAMPLE",
+    "changed",
+    "codes",
+    "gate",
+    "judged",
+    "spec",
+    "spec_12",
+    "waiver",
+]
+
+SAMPLE: Final = Path(os.environ.get("ARBITER_CAWS_SAMPLE", Path(__file__).parents[4] / "shared" / "caws"))
+"""Where the labelled sample of public specs, policies and waivers is; tests that need it are skipped without it."""
 
 NOW: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -14,10 +14,9 @@ from arbiter.orchestrator.caws.settings import CawsSettings
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.protocols import Status
 from arbiter.testing.live import Fixed
-from tests.orchestrator.caws.kit import GOOD, codes, judged, spec
+from tests.orchestrator.caws.kit import GOOD, SAMPLE, codes, judged, spec
 
 ROOT = Path(__file__).parents[3]
-SHARED = ROOT.parent / "shared" / "caws"
 
 
 async def test_a_complete_spec_passes_without_a_word() -> None:
@@ -181,9 +180,9 @@ def test_the_settings_offer_exactly_the_rule_sets_there_are() -> None:
 
 
 def _sample() -> list[dict[str, str]]:
-    if not SHARED.exists():
+    if not SAMPLE.exists():
         return []
-    with (SHARED / "INDEX.tsv").open(encoding="utf-8") as index:
+    with (SAMPLE / "INDEX.tsv").open(encoding="utf-8") as index:
         return list(csv.DictReader(index, delimiter="\t"))
 
 
@@ -194,12 +193,12 @@ COLUMNS = {
 }
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the labelled sample is not on this machine")
+@pytest.mark.skipif(not SAMPLE.exists(), reason="the labelled sample is not on this machine")
 @pytest.mark.parametrize("ruleset", COLUMNS)
 @pytest.mark.parametrize("row", _sample(), ids=lambda row: row["file"])
 async def test_verdicts_agree_with_the_real_validator(row: dict[str, str], ruleset: str) -> None:
     """On every file of the sample the verdict, and each reason with its key, is that of the release."""
-    document = (SHARED / "corpus" / row["file"]).read_bytes()
+    document = (SAMPLE / "corpus" / row["file"]).read_bytes()
     verdict, reasons = COLUMNS[ruleset]
 
     if row["yaml"] == "parse-error":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ from arbiter.orchestrator.caws.evidence import Attachment, Evidence
 from arbiter.orchestrator.caws.models import Judgement, NotAMapping
 from arbiter.orchestrator.caws.rulesets import RULESETS
 from arbiter.orchestrator.caws.waivers import waivers_from
-from tests.orchestrator.caws.kit import GOOD, GOOD_12, NOW, changed, judged, spec, spec_12, waiver
+from tests.orchestrator.caws.kit import GOOD, GOOD_12, NOW, SAMPLE, changed, judged, spec, spec_12, waiver
 
-CORPUS = Path(__file__).parents[4] / "shared" / "caws" / "corpus"
+CORPUS = SAMPLE / "corpus"
 SEEDS = [spec(), spec_12(), *(path.read_text() for path in sorted(CORPUS.glob("*.yaml")))]
 NAMES = sorted(
     {*GOOD, *GOOD_12, "in", "out", "rollback", "observability", "waiver_ids", "successors", "evidence"}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from arbiter.orchestrator.caws.policy import Policy, policy_from, policy_of
+from tests.orchestrator.caws.kit import SAMPLE
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "caws" / "samples"
+SAMPLES = SAMPLE / "samples"
 FALLBACK = policy_of("8.0.0")
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
 from arbiter.orchestrator.caws.models import Judgement, Severity, Standing, Verdict
 from arbiter.orchestrator.caws.waivers import Waiver, standing, waivers_from
-from tests.orchestrator.caws.kit import NOW, changed, codes, judged, spec, waiver
+from tests.orchestrator.caws.kit import NOW, SAMPLE, changed, codes, judged, spec, waiver
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "caws" / "samples"
+SAMPLES = SAMPLE / "samples"
 
 SCHEMA = """\
 id: WV-0001

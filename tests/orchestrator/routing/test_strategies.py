@@ -158,3 +158,14 @@ def test_an_arm_of_another_registration_counts_as_fresh() -> None:
     rated = Slate.rated(REVIEW, [FakeMatch(FakeAgent("a"))], known, load_weight=0)
 
     assert rated.scores == [0.8]
+
+
+def test_a_decaying_rate_falls_with_what_is_known_and_stops_at_one_percent() -> None:
+    """The rate is multiplied once for each known outcome, never falls below 0.01, and a decay of 1 keeps it."""
+    fresh, seen, old = (slate({"a": Arm(pulls, 0), "b": Arm()}) for pulls in (0, 2, 10_000))
+
+    assert EpsilonGreedy(0.2, 0.5).rate(fresh) == 0.2
+    assert EpsilonGreedy(0.2, 0.5).rate(seen) == pytest.approx(0.05)
+    assert EpsilonGreedy(0.2, 0.5).rate(old) == 0.01
+    assert EpsilonGreedy(0.005, 0.5).rate(old) == 0.005
+    assert EpsilonGreedy(0.2).rate(old) == 0.2
