@@ -194,7 +194,8 @@ class A:
 def _reads() -> Iterator[Row]:
     conf = providers.Singleton(Conf)
     declared: dict[str, Any] = {"conf": conf, "a": providers.Singleton(A, conf)}
-    ours, theirs = type("Ours", OURS, dict(declared))(), type("Theirs", THEIRS, dict(declared))()
+    ours: Any = type("Ours", OURS, dict(declared))()
+    theirs: Any = type("Theirs", THEIRS, dict(declared))()
     asyncio.run(_start_only(ours))
     theirs.a()
     reads = {"ours": lambda: ours.a(), LIBRARY: lambda: theirs.a(), **_peers()}  # noqa: PLW0108  a read, as users write it

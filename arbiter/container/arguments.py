@@ -62,7 +62,7 @@ def _type_problems(provider: AnyProvider, name: str) -> Iterator[Problem]:
 
 
 def _type_hint(argument: Any) -> str:
-    if isinstance(argument, providers.Provider) and providers.is_delegated(argument):
+    if isinstance(argument, providers.Delegate) or providers.is_delegated(argument):
         return "leave out `.provider` to inject what it makes"
     if isinstance(argument, providers.ConfigurationOption):
         return "take the key of the right type, or cast it: .as_int(), .as_(...)"

@@ -22,7 +22,6 @@ __all__ = ["decorated", "nested", "optional", "replaced_by"]
 P = TypeVar("P", bound=providers.Provider[Any])
 C = TypeVar("C", bound=containers.DeclarativeContainer)
 T = TypeVar("T")
-U = TypeVar("U")
 
 _replaced: dict[AnyProvider, AnyProvider] = {}
 """What each decoration stands for, between the call and the end of the class body that it stands in."""
@@ -68,8 +67,10 @@ def replaced_by(decoration: AnyProvider) -> Iterator[AnyProvider]:
 def optional(condition: AnyProvider, provider: providers.Provider[T]) -> providers.Provider[T | None]: ...
 @overload
 def optional(
-    condition: AnyProvider, provider: providers.Provider[T], otherwise: providers.Provider[U]
-) -> providers.Provider[T | U]: ...
+    condition: AnyProvider, provider: providers.Provider[T], otherwise: providers.Provider[T]
+) -> providers.Provider[T]: ...
+@overload
+def optional(condition: AnyProvider, provider: AnyProvider, otherwise: AnyProvider) -> AnyProvider: ...
 def optional(
     condition: AnyProvider, provider: AnyProvider, otherwise: AnyProvider | None = None
 ) -> AnyProvider:

@@ -52,6 +52,8 @@ def given_by(argument: Any) -> tuple[Given, ...]:
         return (Given(type(argument)),)
     if providers.is_delegated(argument):
         return (Given(type(argument), is_exact=False),)
+    if isinstance(argument, providers.Delegate):
+        return (Given(type(argument.provides), is_exact=False),)
     answering = effective(argument)
     if isinstance(answering, providers.Selector):
         branch = chosen(answering)

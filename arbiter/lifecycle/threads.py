@@ -8,12 +8,15 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
 
 __all__ = ["Threads"]
+
+MOMENT_S = 0.0003
+"""Seconds that the loop stands still for a call, which is usually over by then; going through the loop costs as much."""
 
 GRACE_S = 0.05
 """Seconds that a call gets to end when nobody waits for it any more."""
@@ -50,27 +53,31 @@ class Threads:
         """
         worker = self._idle.pop() if self._idle else _Worker()
         self._busy.append(worker)
-        end = worker.begin(call, label)
+        call_under_way = worker.begin(call, label)
+        try:
+            if not call_under_way.ends_soon():
+                await self._wait(call_under_way, worker, budget_s)
+        finally:
+            self._busy.remove(worker)
+            if call_under_way.has_ended:
+                self._idle.append(worker)
+            else:
+                worker.end()
+        return call_under_way.result()
+
+    @staticmethod
+    async def _wait(call: _Call, worker: _Worker, budget_s: float | None) -> None:
+        end = call.future()
         try:
             await asyncio.wait({end}, timeout=budget_s)
-            if not end.done():
-                overdue = TimeoutError(f"did not end within {budget_s:.3g} s")
-                overdue.add_note(f"{label} was at:\n{worker.stack()}")
-                raise overdue
         except asyncio.CancelledError:
             # Most calls are about to end: then nothing is left behind.
             await asyncio.wait({end}, timeout=GRACE_S)
             raise
-        finally:
-            self._busy.remove(worker)
-            if end.done():
-                self._idle.append(worker)
-            else:
-                worker.end()
-        result, error = end.result()
-        if error is not None:
-            raise error
-        return result
+        if not call.has_ended:
+            overdue = TimeoutError(f"did not end within {budget_s:.3g} s")
+            overdue.add_note(f"{worker.label} was at:\n{worker.stack()}")
+            raise overdue
 
     def stack(self, label: str) -> str:
         """Where the call of this label is now; empty when there is none."""
@@ -85,7 +92,61 @@ class Threads:
         self._idle.clear()
 
 
-_End = tuple[Any, BaseException | None]
+class _Call:
+    """One call on a thread: waited for at once, in the hope that it is short, and then on the loop."""
+
+    def __init__(self, call: Callable[[], Any], label: str) -> None:
+        self._call, self._label = call, label
+        self._context = contextvars.copy_context()
+        self._ended: SimpleQueue[None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.has_ended = False
+
+    def __call__(self) -> None:
+        try:
+            self._result = self._context.run(self._call)
+        except BaseException as error:  # noqa: BLE001  it is raised again where the call is awaited
+            self._error = error
+        with self._lock:
+            self.has_ended = True
+        self._ended.put(None)
+        if self._waiting is not None:
+            self._tell(*self._waiting)
+
+    def ends_soon(self) -> bool:
+        """Whether it ends within a moment: that is cheaper than to go through the loop."""
+        try:
+            self._ended.get(timeout=MOMENT_S)
+        except Empty:
+            return False
+        return True
+
+    def future(self) -> asyncio.Future[None]:
+        """Is done when the call has ended."""
+        loop = asyncio.get_running_loop()
+        end: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            if self.has_ended:
+                end.set_result(None)
+            else:
+                self._waiting = loop, end
+        return end
+
+    def result(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, end: asyncio.Future[None]) -> None:
+        try:
+            loop.call_soon_threadsafe(_set, end)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            log.warning(
+                "lifecycle.hook_ended_late", hook=self._label, error=self._error and repr(self._error)
+            )
 
 
 class _Worker:
@@ -93,31 +154,16 @@ class _Worker:
 
     def __init__(self) -> None:
         self.label = ""
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="arbiter.lifecycle", daemon=True)
         self._thread.start()
 
-    def begin(self, call: Callable[[], Any], label: str) -> asyncio.Future[_End]:
-        """Start the call; the future gets its result and its error."""
-        loop = asyncio.get_running_loop()
-        end: asyncio.Future[_End] = loop.create_future()
-        context = contextvars.copy_context()
+    def begin(self, call: Callable[[], Any], label: str) -> _Call:
+        """Start the call."""
         self.label = self._thread.name = label
-
-        def work() -> None:
-            result: Any = None
-            error: BaseException | None = None
-            try:
-                result = context.run(call)
-            except BaseException as raised:  # noqa: BLE001  it is raised again where the call is awaited
-                error = raised
-            try:
-                loop.call_soon_threadsafe(_report, end, (result, error))
-            except RuntimeError:  # the loop is closed: nobody waits any more
-                log.warning("lifecycle.hook_ended_late", hook=label, error=repr(error))
-
-        self._calls.put(work)
-        return end
+        under_way = _Call(call, label)
+        self._calls.put(under_way)
+        return under_way
 
     def end(self) -> None:
         self._calls.put(None)
@@ -135,6 +181,6 @@ class _Worker:
             del call  # an idle thread must not keep alive what it was called with
 
 
-def _report(end: asyncio.Future[_End], outcome: _End) -> None:
+def _set(end: asyncio.Future[None]) -> None:
     if not end.done():
-        end.set_result(outcome)
+        end.set_result(None)

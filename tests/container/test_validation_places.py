@@ -121,7 +121,7 @@ def test_a_certain_contradiction_is_found(provider: Any, words: str) -> None:
 class Here(Container):
     database = providers.Object(1)
     # the line of the declaration is what is told
-    stock = providers.Singleton(Reader, retrys=2)
+    stock = providers.Singleton(Disk, retrys=2)
 
 
 class Below(Here):
@@ -133,7 +133,7 @@ def test_a_problem_says_where_it_is() -> None:
     line = next(
         number
         for number, text in enumerate(Path(__file__).read_text().splitlines(), 1)
-        if text.startswith("    stock = providers.Singleton(Reader, retrys=2)")
+        if text.startswith("    stock = providers.Singleton(Disk, retrys=2)")
     )
 
     for problem in Below().validate():
