@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from arbiter.cli.commands import run
+from arbiter.orchestrator import caws
 from arbiter.orchestrator.caws.catalogue import CATALOGUE
 from arbiter.orchestrator.caws.rulesets import RULESETS
 from tests.orchestrator.caws.kit import spec, waiver
@@ -188,7 +189,7 @@ def test_rules_are_listed_by_set(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_code_in_the_rules_is_in_the_catalogue() -> None:
     """What a finding may be called can be explained."""
     pattern = r'(?:finding|_fault|about_file|warning|unreadable|_note|_say)\(\s*(?:document,\s*)?"([A-Za-z][\w.-]+)"'
-    rooms = sorted((ROOT / "arbiter" / "orchestrator" / "caws").glob("*.py"))
+    rooms = sorted(Path(caws.__file__).parent.glob("*.py"))
     written = {code for path in rooms for code in re.findall(pattern, path.read_text())}
     handed_on = {f"spec.semantic.successor.{code}" for code in written if "_" in code and "." not in code}
 
