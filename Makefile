@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv-dev/bin
 PATHS := arbiter config containers tests benchmarks scripts
 
-.PHONY: help run test check bench soak format lock clean environment environment-dev
+.PHONY: help run test check bench soak format lock clean environment environment-dev environment-bench
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made
@@ -25,8 +25,8 @@ check: environment-dev  ## Lint, format, types, import law, docstrings, own work
 	$(BIN)/interrogate -q arbiter config containers
 	$(BIN)/arbiter caws check --ruleset caws-8 --root . .caws/working-spec.yaml
 
-bench: environment environment-dev  ## Measure, beside peers, in one table
-	$(BIN)/python -m benchmarks
+bench: environment environment-bench  ## Measure, beside peers, in one table
+	.venv-bench/bin/python -m benchmarks
 
 soak: environment-dev  ## Long runs: kills, restarts, leaks
 	$(BIN)/python -m pytest -m soak --timeout 900
@@ -40,10 +40,12 @@ lock: environment-dev  ## Renew the requirement locks from pyproject.toml
 	$(BIN)/uv export --quiet --format requirements.txt --no-emit-project --no-annotate --no-header \
 		--no-default-groups --extra orchestrator --extra postgres --group build -o requirements.lock
 	$(BIN)/uv export --quiet --format requirements.txt --no-emit-project --no-annotate --no-header \
-		--all-extras --all-groups -o requirements-dev.lock
+		--all-extras --all-groups --no-group peers -o requirements-dev.lock
+	$(BIN)/uv export --quiet --format requirements.txt --no-emit-project --no-annotate --no-header \
+		--all-extras --all-groups -o requirements-bench.lock
 
 clean:  ## Remove the environments and caches (never data/)
-	rm -rf .venv .venv-dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-dev .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 environment:
 	@$(if $(PYTHON),,$(error ARBITER needs Python 3.11 or newer, and none was found. Install one, or: make run PYTHON=/path/to/python3))
@@ -52,3 +54,7 @@ environment:
 environment-dev:
 	@$(if $(PYTHON),,$(error ARBITER needs Python 3.11 or newer, and none was found. Install one, or: make test PYTHON=/path/to/python3))
 	@$(PYTHON) scripts/environment.py .venv-dev requirements-dev.lock
+
+environment-bench:
+	@$(if $(PYTHON),,$(error ARBITER needs Python 3.11 or newer, and none was found. Install one, or: make bench PYTHON=/path/to/python3))
+	@$(PYTHON) scripts/environment.py .venv-bench requirements-bench.lock
