@@ -22,7 +22,7 @@ RESERVED = {
     "pybreaker": ("resilience/",),
     "opentelemetry.sdk": ("observability/",),
     "opentelemetry.exporter": ("observability/",),
-    "sqlalchemy": ("orchestrator/storage/", "orchestrator/agents/store.py", "orchestrator/routing/store.py", "orchestrator/performance/store.py"),
+    "sqlalchemy": ("orchestrator/storage/", "orchestrator/agents/store.py", "orchestrator/routing/store.py", "orchestrator/performance/store"),
     "alembic": ("orchestrator/storage/",),
     "fastapi": ("orchestrator/api/",),
 }  # fmt: skip

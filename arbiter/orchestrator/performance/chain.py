@@ -77,5 +77,6 @@ def first_break(links: Iterable[Link], before: Link | None = None) -> Link | Non
 
 
 def _hash(event: PerformanceEvent, chain: str, sequence: int, previous: str) -> str:
-    content = {"chain": chain, "sequence": sequence, "previous": previous, "event": event.model_dump()}
+    # the fields as they are: a model's dump of flat values would copy them and come to the same bytes
+    content = {"chain": chain, "sequence": sequence, "previous": previous, "event": event.__dict__}
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-import uuid
+import os
+import time
 from datetime import UTC, datetime
 
 from pydantic import Field
@@ -38,7 +39,8 @@ class EventType(enum.StrEnum):
 
 
 def _new_id() -> str:
-    return uuid.uuid4().hex
+    # As UUID 7: milliseconds first, so that new ids go to the end of an index instead of all over it.
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 def _now() -> datetime:

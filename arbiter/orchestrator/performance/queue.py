@@ -20,7 +20,7 @@ __all__ = ["EventQueue"]
 
 log = structlog.get_logger(__name__)
 
-_BATCH: Final = 1000
+_BATCH: Final = 500
 """At most so many events share a transaction."""
 
 _Entry = tuple[PerformanceEvent | None, asyncio.Future[bool] | None]

@@ -1,21 +1,23 @@
-"""Events in the database. The only file of this room that knows SQLAlchemy."""
+"""Events in the database. With `store_totals` the only file of this room that knows SQLAlchemy."""
 
 from __future__ import annotations
 
-import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, or_, select, true
-from sqlalchemy.sql.elements import ColumnElement
+import orjson
+from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select
+from sqlalchemy.exc import IntegrityError
 
+from arbiter.orchestrator.performance import store_totals as totals
 from arbiter.orchestrator.performance.chain import Head, Link, first_break, link
 from arbiter.orchestrator.performance.contents import Completion
 from arbiter.orchestrator.performance.models import ChainReport, EventType, PerformanceEvent, Summary
+from arbiter.orchestrator.storage.bulk import insert_rows
 from arbiter.orchestrator.storage.database import Database
-from arbiter.orchestrator.storage.schema import events
+from arbiter.orchestrator.storage.schema import events, microseconds
 
 __all__ = ["EventStore"]
 
@@ -23,6 +25,7 @@ _CHUNK: Final = 5000
 """Rows that one job deletes or verifies, so that others get their turn between."""
 
 _FIELDS = tuple(PerformanceEvent.model_fields)
+_COLUMNS = tuple(column.name for column in events.columns if column.name != "position")
 _KNOWN = select(events.c.id).where(events.c.id.in_(bindparam("ids", expanding=True)))
 _HEAD = (
     select(events.c.sequence, events.c.integrity_hash)
@@ -54,11 +57,16 @@ class EventStore:
         is_certain = self._is_certain
 
         def work(connection: Connection) -> tuple[frozenset[str], Head]:
-            fresh = _unknown(connection, batch)
             before = self._head if is_certain else self._stored_head(connection)
-            links, head = link(before, fresh.values())
-            if links:
-                connection.execute(insert(events), [_row(one, at) for one in links])
+            candidates = {event.id: event for event in reversed(batch)}  # the first of an id wins
+            fresh = dict(reversed(candidates.items()))
+            try:
+                with connection.begin_nested():
+                    head = _insert(connection, fresh, before, at)
+            except IntegrityError:  # seldom: some are stored already, so look which
+                for known in connection.execute(_KNOWN, {"ids": list(fresh)}).scalars():
+                    del fresh[known]
+                head = _insert(connection, fresh, before, at)
             return frozenset(fresh), head
 
         def then(stored: tuple[frozenset[str], Head]) -> None:
@@ -69,8 +77,8 @@ class EventStore:
         return stored
 
     async def summarize(self, agent_id: str | None) -> Summary:
-        """What one agent's events, or all events, add up to: computed by the database."""
-        return await self._database.read(lambda connection: _summary(connection, agent_id))
+        """What one agent's events, or all events, add up to: read off the totals."""
+        return await self._database.read(lambda connection: totals.summary(connection, agent_id))
 
     async def completions(self, after: int, limit: int) -> Sequence[Completion]:
         """Up to `limit` completed executions behind the position `after`, in their order."""
@@ -84,11 +92,15 @@ class EventStore:
     async def delete_recorded_before(self, moment: datetime) -> int:
         """Delete the events that were stored before `moment`, in portions; returns how many."""
         portion = select(events.c.position).where(events.c.recorded_at < moment).limit(_CHUNK)
-        statement = delete(events).where(events.c.position.in_(portion))
+        statement = delete(events).where(events.c.position.in_(portion)).returning(*totals.SUMMED)
+
+        def work(connection: Connection) -> int:
+            gone = connection.execute(statement).all()
+            totals.take_off(connection, gone)
+            return len(gone)
+
         deleted = 0
-        while (
-            count := await self._database.write(lambda connection: connection.execute(statement).rowcount)
-        ) > 0:
+        while (count := await self._database.write(work)) > 0:
             deleted += count
         return deleted
 
@@ -122,67 +134,35 @@ class EventStore:
         return self._head if row is None else Head(self._head.chain, row.sequence, row.integrity_hash)
 
 
-def _unknown(connection: Connection, candidates: Iterable[PerformanceEvent]) -> dict[str, PerformanceEvent]:
-    by_id: dict[str, PerformanceEvent] = {}
-    for event in candidates:
-        by_id.setdefault(event.id, event)
-    for known in connection.execute(_KNOWN, {"ids": list(by_id)}).scalars():
-        del by_id[known]
-    return by_id
+def _insert(connection: Connection, fresh: dict[str, PerformanceEvent], before: Head, at: datetime) -> Head:
+    links, head = link(before, fresh.values())
+    if links:
+        insert_rows(connection, events, _COLUMNS, [_row(one, microseconds(at)) for one in links])
+        totals.add(connection, fresh.values())
+    return head
 
 
-def _summary(connection: Connection, agent_id: str | None) -> Summary:
-    whose: ColumnElement[bool] = true() if agent_id is None else events.c.agent_id == agent_id
-    rows = {row.type: row for row in connection.execute(_BY_TYPE.where(whose)).all()}
-    done = rows.get(EventType.TASK_EXECUTION_COMPLETE)
-    return Summary(
-        events=sum(row.events for row in rows.values()),
-        by_type={kind: row.events for kind, row in sorted(rows.items())},
-        completed=done.events if done else 0,
-        succeeded=done.succeeded if done else 0,
-        success_rate=done.succeeded / done.judged if done and done.judged else None,
-        average_quality=done.quality if done else None,
-        average_latency_ms=done.latency_ms if done else None,
-        p95_latency_ms=_percentile(connection, whose, done.timed) if done and done.timed else None,
-        total_cost=sum(row.cost or 0.0 for row in rows.values()),
-        total_tokens=sum(int(row.tokens or 0) for row in rows.values()),
-        first_at=min((row.first_at for row in rows.values()), default=None),
-        last_at=max((row.last_at for row in rows.values()), default=None),
+def _row(one: Link, at: int) -> tuple[Any, ...]:
+    event = one.event
+    return (
+        event.id,
+        event.type,
+        microseconds(event.timestamp),
+        event.agent_id,
+        event.task_id,
+        event.task_type,
+        event.success,
+        event.quality_score,
+        event.latency_ms,
+        event.cost,
+        event.tokens_used,
+        orjson.dumps(event.metadata).decode(),
+        at,
+        one.chain,
+        one.sequence,
+        one.previous_hash,
+        one.integrity_hash,
     )
-
-
-def _percentile(connection: Connection, whose: ColumnElement[bool], count: int) -> float | None:
-    rank = math.ceil(0.95 * count)  # nearest rank
-    latencies = select(events.c.latency_ms).where(
-        whose, events.c.type == EventType.TASK_EXECUTION_COMPLETE, events.c.latency_ms.is_not(None)
-    )
-    return connection.execute(latencies.order_by(events.c.latency_ms).offset(rank - 1).limit(1)).scalar()
-
-
-_BY_TYPE = select(
-    events.c.type,
-    func.count().label("events"),
-    func.count(events.c.success).label("judged"),
-    func.count(case((events.c.success.is_(True), 1))).label("succeeded"),
-    func.avg(events.c.quality_score).label("quality"),
-    func.avg(events.c.latency_ms).label("latency_ms"),
-    func.count(events.c.latency_ms).label("timed"),
-    func.sum(events.c.cost).label("cost"),
-    func.sum(events.c.tokens_used).label("tokens"),
-    func.min(events.c.timestamp).label("first_at"),
-    func.max(events.c.timestamp).label("last_at"),
-).group_by(events.c.type)
-
-
-def _row(one: Link, at: datetime) -> dict[str, Any]:
-    return {
-        **one.event.model_dump(),
-        "recorded_at": at,
-        "chain": one.chain,
-        "sequence": one.sequence,
-        "previous_hash": one.previous_hash,
-        "integrity_hash": one.integrity_hash,
-    }
 
 
 def _event(row: Row[Any]) -> PerformanceEvent:

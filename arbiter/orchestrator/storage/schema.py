@@ -33,8 +33,11 @@ __all__ = [
     "arms",
     "capability_versions",
     "decisions",
+    "event_latencies",
+    "event_totals",
     "events",
     "metadata",
+    "microseconds",
 ]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,11 +52,16 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """To microseconds."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """From microseconds."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def microseconds(value: datetime) -> int:
+    """What a `Moment` column holds for `value`: whole microseconds since 1970."""
+    return (value - _EPOCH) // _MICROSECOND
 
 
 # SQLite numbers rows by itself only where the key is called INTEGER.
@@ -131,8 +139,35 @@ events = Table(
     Column("previous_hash", Text, nullable=False),
     Column("integrity_hash", Text, nullable=False),
     UniqueConstraint("chain", "sequence", name="events_chain"),
-    Index("events_of_agent", "agent_id", "type"),
+    Index("events_of_agent", "agent_id", "type", "timestamp"),
     Index("events_by_age", "recorded_at"),
+)
+
+event_totals = Table(
+    "event_totals",
+    metadata,
+    Column("agent_id", Text, primary_key=True),  # empty for the events that name no agent
+    Column("type", Text, primary_key=True),
+    Column("events", BigInteger, nullable=False),
+    Column("judged", BigInteger, nullable=False),
+    Column("succeeded", BigInteger, nullable=False),
+    Column("rated", BigInteger, nullable=False),
+    Column("quality_sum", Double, nullable=False),
+    Column("timed", BigInteger, nullable=False),
+    Column("latency_sum_ms", Double, nullable=False),
+    Column("cost", Double, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)
+
+event_latencies = Table(
+    "event_latencies",
+    metadata,
+    Column("agent_id", Text, primary_key=True),  # empty for no agent, "*" for all of them together
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 decisions = Table(

@@ -117,7 +117,7 @@ async def test_a_summary_of_nothing_is_zeros(any_database: Database) -> None:
 async def test_the_95th_percentile_is_the_nearest_rank(database: Database, latencies: list[int]) -> None:
     """The smallest latency that at least 95 % of the executions do not exceed."""
     store = EventStore(database)
-    await database.write(lambda connection: connection.execute(delete(events)).rowcount)
+    await store.delete_recorded_before(NOW + timedelta(days=1))
     await store.append([completion(f"e{n}", latency_ms=value) for n, value in enumerate(latencies)], NOW)
 
     summary = await store.summarize("a")
@@ -140,6 +140,30 @@ async def test_what_is_too_old_is_deleted_and_the_chain_still_holds(any_database
     left = await any_database.read(lambda connection: list(connection.execute(select(events.c.id)).scalars()))
     assert left == ["e3"]
     assert (await store.verify()).model_dump() == {"events": 1, "chains": 1, "broken_at": None}
+
+
+async def test_totals_are_those_of_the_events_that_are_left(any_database: Database) -> None:
+    """What retention deletes is taken off again, down to the first moment and the percentile of many."""
+    store = EventStore(any_database)
+    early = [completion(f"e{n}", agent_id=("a", "b", None)[n % 3], latency_ms=n, cost=1) for n in range(30)]
+    later = [
+        completion(f"l{n}", latency_ms=1000 + n, tokens=2).model_copy(
+            update={"timestamp": NOW + timedelta(days=2)}
+        )
+        for n in range(2000)
+    ]
+    await store.append(early, NOW)
+    await store.append(later, NOW + timedelta(days=2))
+
+    await store.delete_recorded_before(NOW + timedelta(days=1))
+
+    of_agent, of_all = await store.summarize("a"), await store.summarize(None)
+    assert of_agent == of_all
+    assert (of_all.events, of_all.total_cost, of_all.total_tokens) == (2000, 0, 4000)
+    assert (of_all.first_at, of_all.last_at) == (NOW + timedelta(days=2), NOW + timedelta(days=2))
+    assert of_all.average_latency_ms == pytest.approx(1999.5)
+    assert of_all.p95_latency_ms == pytest.approx(2899, rel=0.01)
+    assert (await store.summarize("b")).events == 0
 
 
 def test_a_default_event_has_an_id_of_its_own() -> None:

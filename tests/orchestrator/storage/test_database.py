@@ -252,4 +252,4 @@ async def test_the_check_asks_the_database(any_database: Database) -> None:
     result = await any_database.check()
 
     assert result.status is Status.PASS
-    assert "schema 0001" in result.output
+    assert "schema 0002" in result.output
