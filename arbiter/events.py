@@ -13,7 +13,9 @@ from arbiter.protocols import EventSink, Status
 __all__ = [
     "BreakerChanged",
     "CallRejected",
+    "CallRetried",
     "EventBus",
+    "FellBack",
     "HealthChanged",
     "PhaseEntered",
     "RestartRequired",
@@ -57,6 +59,25 @@ class CallRejected:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRetried:
+    """A guarded call failed on its `attempt` (from 1) and is made again after `wait_s`; `error` is the type's name."""
+
+    name: str
+    attempt: int
+    wait_s: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """A fallback (`to`) is asked in place of a guarded call that ended in `error`, a type's name."""
+
+    name: str
+    to: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

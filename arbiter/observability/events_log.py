@@ -7,6 +7,8 @@ import structlog
 from arbiter.events import (
     BreakerChanged,
     CallRejected,
+    CallRetried,
+    FellBack,
     HealthChanged,
     PhaseEntered,
     RestartRequired,
@@ -29,7 +31,7 @@ class EventLog:
     be thousands a second, are debug lines.
     """
 
-    def publish(self, event: object) -> None:
+    def publish(self, event: object) -> None:  # noqa: C901  one case for each event
         """Write one event."""
         match event:
             case PhaseEntered(phase=phase, previous=previous):
@@ -40,6 +42,12 @@ class EventLog:
                 _breaker(event)
             case CallRejected(name=name, reason=reason):
                 log.debug("call.rejected", operation=name, reason=reason)
+            case CallRetried(name=name, attempt=attempt, wait_s=wait_s, error=error):
+                log.debug(
+                    "call.retried", operation=name, attempt=attempt, wait_s=round(wait_s, 3), error=error
+                )
+            case FellBack(name=name, to=to, error=error):
+                log.debug("call.fell_back", operation=name, to=to, error=error)
             case HealthChanged():
                 _health(event)
             case SettingsApplied(generation=generation, changed=changed):

@@ -92,9 +92,10 @@ class Guard:
             seam.refresh()
 
     def measurements(self) -> Iterator[Measurement]:
-        """Calls by outcome, durations and calls in flight of every operation."""
+        """Calls by outcome, durations, calls in flight, retries and limits of every operation."""
         for seam in tuple(self._seams.values()):
             yield from seam.tally.measurements()
+            yield from seam.layers.measurements()
 
     def _seam(self, name: str, *, has_deadline: bool) -> Seam:
         found = self._seams.get(name)

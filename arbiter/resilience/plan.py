@@ -10,6 +10,8 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from arbiter.operation import operation_of
+from arbiter.resilience.fallback import Fallback, fallbacks_of
+from arbiter.resilience.retry import check_retryable
 
 __all__ = ["Plan", "attribute_names", "forwarded_dunders", "instance_attributes", "plans_of"]
 
@@ -64,14 +66,16 @@ class Plan:
         method: its name.
         operation: the last part of the operation's name.
         kind: "async", "sync" or "stream" (an async generator).
-        fallbacks: the methods that answer in its place, in order.
+        fallbacks: what answers in its place, in order.
+        retried: whether a failed call may be made again.
         span_attributes: the parameters whose values go onto the span.
     """
 
     method: str
     operation: str
     kind: str
-    fallbacks: tuple[str, ...]
+    fallbacks: tuple[Fallback, ...]
+    retried: bool
     span_attributes: tuple[str, ...]
 
     @property
@@ -97,9 +101,7 @@ def attribute_names(cls: type) -> set[str]:
     class's own methods assign to `self`, whenever they do.
     """
     planned = {plan.method for plan in plans_of(cls)}
-    members = {name for name in _member_names(cls) if not _is_dunder(name)}
-    assigned = {name for function in _functions(cls) for name in _assigned_to_self(function.__code__)}
-    return (members | assigned) - planned
+    return _held_names(cls) - planned
 
 
 def instance_attributes(component: object) -> set[str]:
@@ -113,9 +115,11 @@ def forwarded_dunders(cls: type) -> set[str]:
 
 
 def _plan(cls: type, name: str, method: FunctionType) -> Plan:
-    about = operation_of(method)
-    kind = _kind_of(method)
-    return Plan(name, about.name or name, kind, _fallbacks(cls, name, kind), about.span_attributes)
+    about, kind = operation_of(method), _kind_of(method)
+    if about.idempotent:
+        check_retryable(f"{cls.__qualname__}.{name}", kind)
+    fallbacks = fallbacks_of(cls, name, kind, _held_names(cls)) if about.fallback else ()
+    return Plan(name, about.name or name, kind, fallbacks, about.idempotent, about.span_attributes)
 
 
 def _kind_of(method: FunctionType) -> str:
@@ -124,35 +128,17 @@ def _kind_of(method: FunctionType) -> str:
     return "async" if inspect.iscoroutinefunction(method) else "sync"
 
 
-def _fallbacks(cls: type, name: str, kind: str) -> tuple[str, ...]:
-    found: list[str] = []
-    following = operation_of(getattr(cls, name)).fallback
-    while following:
-        _check_fallback(cls, name, kind, following)
-        if following in (name, *found):
-            raise TypeError(f"{cls.__qualname__}.{name}: its fallbacks form a circle at {following}")
-        found.append(following)
-        following = operation_of(getattr(cls, following)).fallback
-    return tuple(found)
-
-
-def _check_fallback(cls: type, name: str, kind: str, fallback: str) -> None:
-    where = f"{cls.__qualname__}.{name}: its fallback {fallback}"
-    method = getattr(cls, fallback, None)
-    if not callable(method):
-        raise TypeError(f"{where} is no method of the class")
-    if kind == "stream":
-        raise TypeError(f"{where} cannot answer for an async generator, which may have yielded already")
-    if kind == "sync" and inspect.iscoroutinefunction(method):
-        raise TypeError(f"{where} is a coroutine function, and the method is not")
-
-
 def _public_methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
     for name in sorted(_member_names(cls)):
         member = inspect.getattr_static(cls, name, None)
         is_operation = isinstance(member, FunctionType) and not inspect.isgeneratorfunction(member)
         if is_operation and not name.startswith("_") and name not in _LIFECYCLE:
             yield name, member
+
+
+def _held_names(cls: type) -> set[str]:
+    members = {name for name in _member_names(cls) if not _is_dunder(name)}
+    return members.union(*(_assigned_to_self(function.__code__) for function in _functions(cls)))
 
 
 def _functions(cls: type) -> Iterator[FunctionType]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, Final
 
+from arbiter.resilience.compose import COMPOSED_NAMES, composed, fallback_names
 from arbiter.resilience.plan import Plan
 from arbiter.resilience.stream import awaited, stream
 
@@ -23,6 +24,7 @@ _HELPERS: Final = {
     "_arbiter_stream": stream,
     "_arbiter_awaited": awaited,
     "_arbiter_Coroutine": CoroutineType,
+    **COMPOSED_NAMES,
 }
 
 
@@ -30,7 +32,7 @@ def guarded_method(cls: type, plan: Plan) -> Callable[..., Any]:
     """The proxy's method of that plan, to all appearance the component's own."""
     original = getattr(cls, plan.method)
     signature = inspect.signature(original)
-    body = {"async": _async_body, "sync": _sync_body, "stream": _stream_body}[plan.kind](cls, plan, signature)
+    body = {"async": _async_body, "sync": _sync_body, "stream": _stream_body}[plan.kind](plan, signature)
     return _compiled(f"{cls.__module__}.{cls.__qualname__}", plan, original, signature, body)
 
 
@@ -60,20 +62,22 @@ def _forwarding_async(name: str) -> Callable[..., Any]:
     return forward
 
 
-def _async_body(cls: type, plan: Plan, signature: inspect.Signature) -> list[str]:
-    return _with_fallbacks(cls, plan, signature, _bracket(plan, signature, "await ", []))
+def _async_body(plan: Plan, signature: inspect.Signature) -> list[str]:
+    body = _bracket(plan, signature, "await ", [])
+    return composed(plan, _self_name(signature), _arguments(signature), body)
 
 
-def _sync_body(cls: type, plan: Plan, signature: inspect.Signature) -> list[str]:
+def _sync_body(plan: Plan, signature: inspect.Signature) -> list[str]:
     late = [
         "if isinstance(_arbiter_result, _arbiter_Coroutine):",
         f"{_INDENT}_arbiter_gate.dismissed(_arbiter_call)",
         f"{_INDENT}return _arbiter_awaited(_arbiter_seam, _arbiter_result)",
     ]
-    return _with_fallbacks(cls, plan, signature, _bracket(plan, signature, "", late))
+    body = _bracket(plan, signature, "", late)
+    return composed(plan, _self_name(signature), _arguments(signature), body)
 
 
-def _stream_body(cls: type, plan: Plan, signature: inspect.Signature) -> list[str]:  # noqa: ARG001  one shape
+def _stream_body(plan: Plan, signature: inspect.Signature) -> list[str]:
     me = _self_name(signature)
     call = f"{me}._arbiter_inner.{plan.method}({_arguments(signature)})"
     return [f"return _arbiter_stream({me}.{plan.slot}, {call})"]
@@ -111,26 +115,6 @@ def _annotation(plan: Plan) -> list[str]:
     ]
 
 
-def _with_fallbacks(cls: type, plan: Plan, signature: inspect.Signature, body: list[str]) -> list[str]:
-    for depth, name in enumerate(plan.fallbacks):
-        wait = "await " if inspect.iscoroutinefunction(getattr(cls, name)) else ""
-        answer = f"return {wait}{_self_name(signature)}._arbiter_inner.{name}({_arguments(signature)})"
-        body = _attempt(body, answer, depth)
-    return body
-
-
-def _attempt(body: list[str], answer: str, depth: int) -> list[str]:
-    error = f"_arbiter_error_{depth}"
-    return [
-        "try:",
-        *(_INDENT + line for line in body),
-        f"except Exception as {error}:",
-        f"{_INDENT}if not _arbiter_seam.falls_back({error}):",
-        f"{_INDENT * 2}raise",
-        f"{_INDENT}{answer}",
-    ]
-
-
 def _self_name(signature: inspect.Signature) -> str:
     return next(iter(signature.parameters))
 
@@ -151,7 +135,7 @@ def _compiled(
     source = "\n".join([head, *(_INDENT + line for line in body), ""])
     file = f"<guarded {owner}.{plan.method}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    namespace: dict[str, Any] = {**_HELPERS, **_defaults(signature)}
+    namespace: dict[str, Any] = {**_HELPERS, **fallback_names(plan), **_defaults(signature)}
     exec(compile(source, file, "exec"), namespace)  # noqa: S102  our own text, made of the class's identifiers
     return functools.wraps(original)(namespace[plan.method])
 

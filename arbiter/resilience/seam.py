@@ -4,7 +4,7 @@ A generated proxy method brackets the call itself, so that neither a frame nor a
 
     gate = seam.gate; call = gate.era
     if not gate.quiet: call = gate.admit()          # breaker, bulkhead, deadline, span; or a rejection
-    try: result = await inner.method(...)           # the fallback, and one day retry, are a try and a loop around this
+    try: result = await inner.method(...)           # fallback and retry are a try and a loop around this (`compose`)
     except BaseException as error: gate.raised(call, error); raise
     if not gate.quiet: gate.succeeded(call)
 
@@ -28,7 +28,8 @@ from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.call import NO_BREAKER, Call, NoBreaker, Parts
 from arbiter.resilience.deadline import DeadlineQueue
-from arbiter.resilience.outcome import ANSWER, CANCELLED, FAILURE, TIMEOUT, Outcome
+from arbiter.resilience.layers import Layers
+from arbiter.resilience.outcome import FAILURE, TIMEOUT, Outcome
 from arbiter.resilience.registry import policy_of
 from arbiter.resilience.settings import Policy, ResilienceSettings
 from arbiter.resilience.tally import BOUNDS_S, Tally
@@ -37,8 +38,6 @@ __all__ = ["Seam"]
 
 _POLL_S: Final = 0.05
 """How old the settings that a call sees may be: reading them anew for each call would double its cost."""
-
-_NO_FALLBACK: Final = frozenset({ANSWER, CANCELLED})
 
 
 class Seam:
@@ -62,6 +61,7 @@ class Seam:
         "_recheck_at",
         "_timeout_s",
         "gate",
+        "layers",
         "name",
         "tally",
         "tracer",
@@ -76,6 +76,7 @@ class Seam:
         self.name, self.tracer, self.tally = name, parts.tracer, Tally(name)
         self.users = 0
         self._parts, self._has_deadline = parts, has_deadline
+        self.layers = Layers(name, parts, self.tally)
         self._circuit = parts.breakers.get(name)
         self._monotonic = parts.clock.monotonic
         self._queue: DeadlineQueue | None = None
@@ -93,6 +94,7 @@ class Seam:
 
     def _apply(self, policy: Policy) -> None:
         self._circuit.configure(policy)
+        self.layers.policy = policy
         self._breaker: CircuitBreaker | NoBreaker = self._circuit if policy.enabled else NO_BREAKER
         self._timeout_s = policy.timeout_s if self._has_deadline else None
         self._limit, self._queue = policy.max_concurrent, None
@@ -153,13 +155,6 @@ class Seam:
             _close_span(call, end, outcome)
         if end is not error:
             raise end from error
-
-    def falls_back(self, error: Exception) -> bool:
-        """Whether the fallback is to answer in place of `error`: a domain error is an answer already."""
-        if not isinstance(error, Rejected) and self._parts.rules.outcome_of(error) in _NO_FALLBACK:
-            return False
-        self.tally.others[Outcome.FALLBACK] += 1
-        return True
 
     def annotate(self, call: object, **values: object) -> None:
         """Put the call's arguments that are plain values onto its span."""

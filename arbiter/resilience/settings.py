@@ -7,7 +7,7 @@ states of the breakers are kept when a reload changes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,8 @@ _OpenMs = Annotated[int, Field(ge=1, le=_DAY_MS)]
 _Limit = Annotated[int, Field(ge=0, le=1_000_000)]
 _Timeout = Annotated[int, Field(ge=0, le=_DAY_MS)]
 _Multiplier = Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
+_Attempts = Annotated[int, Field(ge=1, le=100)]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Jitter = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
@@ -40,6 +42,12 @@ class Policy:
     half_open_permits: int = 1
     half_open_max_age_s: float = 60.0
     max_concurrent: int | None = None
+    retry_attempts: int = 3
+    retry_initial_s: float = 0.1
+    retry_max_s: float = 5.0
+    retry_multiplier: float = 2.0
+    retry_jitter_s: float = 0.1
+    retry_budget: float = 0.2
 
 
 class OperationSettings(Section):
@@ -78,6 +86,24 @@ class OperationSettings(Section):
     max_concurrent: Annotated[_Limit | None, LIVE] = None
     """Calls that may run at once; one more is rejected as saturated. 0 is no limit."""
 
+    retry_attempts: Annotated[_Attempts | None, LIVE] = None
+    """How often a call is made at most, where its method says that it is idempotent; 1 is no retry."""
+
+    retry_initial_ms: Annotated[_Timeout | None, LIVE] = None
+    """Wait before the first retry, in milliseconds, without its jitter."""
+
+    retry_max_ms: Annotated[_Timeout | None, LIVE] = None
+    """The longest wait between two attempts, in milliseconds."""
+
+    retry_multiplier: Annotated[_Multiplier | None, LIVE] = None
+    """What the wait is multiplied with after each retry."""
+
+    retry_jitter_ms: Annotated[_Timeout | None, LIVE] = None
+    """Up to this many milliseconds, drawn anew, are added to each wait."""
+
+    retry_budget: Annotated[_Share | None, LIVE] = None
+    """How many retries there may be to each call; what is more is not retried."""
+
 
 class ResilienceSettings(Section):
     """How guarded calls behave, unless an operation has its own values."""
@@ -114,6 +140,24 @@ class ResilienceSettings(Section):
 
     max_concurrent: Annotated[_Limit, LIVE] = 0
     """Calls of one operation that may run at once; one more is rejected as saturated. 0 is no limit."""
+
+    retry_attempts: Annotated[_Attempts, LIVE] = 3
+    """How often a call is made at most, where its method says that it is idempotent; 1 is no retry."""
+
+    retry_initial_ms: Annotated[_Timeout, LIVE] = 100
+    """Wait before the first retry, in milliseconds, without its jitter."""
+
+    retry_max_ms: Annotated[_Timeout, LIVE] = 5_000
+    """The longest wait between two attempts, in milliseconds."""
+
+    retry_multiplier: Annotated[_Multiplier, LIVE] = 2.0
+    """What the wait is multiplied with after each retry."""
+
+    retry_jitter_ms: Annotated[_Timeout, LIVE] = 100
+    """Up to this many milliseconds, drawn anew, are added to each wait, so that callers do not come back at once."""
+
+    retry_budget: Annotated[_Share, LIVE] = 0.2
+    """How many retries there may be to each call, beside ten at once and one a second: what is more is not retried."""
 
     operations: Annotated[dict[str, dict[str, OperationSettings]], LIVE] = Field(default_factory=dict)
     """Overrides by provider and method: `[resilience.operations.registry.query]`."""
@@ -152,6 +196,21 @@ def _policy_of(values: ResilienceSettings) -> Policy:
         "open_interval_max_s": values.open_interval_max_ms / 1000,
         "half_open_max_age_s": values.half_open_max_age_ms / 1000,
         "max_concurrent": values.max_concurrent or None,
+        "retry_initial_s": values.retry_initial_ms / 1000,
+        "retry_max_s": values.retry_max_ms / 1000,
+        "retry_jitter_s": values.retry_jitter_ms / 1000,
     }
-    same = ("failure_threshold", "success_threshold", "backoff_multiplier", "jitter", "half_open_permits")
-    return Policy(**fields, **{name: getattr(values, name) for name in same})
+    return Policy(**fields, **{name: getattr(values, name) for name in _SAME})
+
+
+_SAME: Final = (
+    "failure_threshold",
+    "success_threshold",
+    "backoff_multiplier",
+    "jitter",
+    "half_open_permits",
+    "retry_attempts",
+    "retry_multiplier",
+    "retry_budget",
+)
+"""What a policy takes over under the same name."""
