@@ -12,6 +12,7 @@ from arbiter.protocols import EventSink, Status
 
 __all__ = [
     "BreakerChanged",
+    "BreakerWouldOpen",
     "CallRejected",
     "CallRetried",
     "EventBus",
@@ -50,6 +51,14 @@ class BreakerChanged:
     name: str
     old: str
     new: str
+    cause: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerWouldOpen:
+    """A circuit breaker that only observes saw its threshold exceeded; `cause` is the last failure, if there was one."""
+
+    name: str
     cause: BaseException | None = None
 
 

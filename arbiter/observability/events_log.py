@@ -6,6 +6,7 @@ import structlog
 
 from arbiter.events import (
     BreakerChanged,
+    BreakerWouldOpen,
     CallRejected,
     CallRetried,
     FellBack,
@@ -40,6 +41,8 @@ class EventLog:
                 _step(event)
             case BreakerChanged():
                 _breaker(event)
+            case BreakerWouldOpen(name=name, cause=cause):
+                log.warning("breaker.would_open", breaker=name, cause=_words(cause))
             case CallRejected(name=name, reason=reason):
                 log.debug("call.rejected", operation=name, reason=reason)
             case CallRetried(name=name, attempt=attempt, wait_s=wait_s, error=error):
@@ -70,9 +73,12 @@ def _step(event: StepFinished) -> None:
 
 def _breaker(event: BreakerChanged) -> None:
     say = log.warning if event.new == "open" else log.info
-    first_line = str(event.cause).partition("\n")[0]
-    cause = f"{type(event.cause).__name__}: {first_line}" if event.cause is not None else ""
-    say("breaker.changed", breaker=event.name, old=event.old, new=event.new, cause=cause)
+    say("breaker.changed", breaker=event.name, old=event.old, new=event.new, cause=_words(event.cause))
+
+
+def _words(cause: BaseException | None) -> str:
+    first_line = str(cause).partition("\n")[0]
+    return f"{type(cause).__name__}: {first_line}" if cause is not None else ""
 
 
 def _health(event: HealthChanged) -> None:

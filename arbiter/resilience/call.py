@@ -55,7 +55,10 @@ class NoBreaker:
         """Let the call through."""
         return 0
 
-    def succeeded(self, era: int) -> None:
+    def succeeded(self, era: int, seconds: float = 0.0) -> None:
+        """Pass over a verdict."""
+
+    def unwanted(self, era: int, result: object, seconds: float = 0.0) -> None:
         """Pass over a verdict."""
 
     def released(self, era: int) -> None:
@@ -66,7 +69,7 @@ class NoBreaker:
     def raised(self, era: int, error: BaseException) -> None:
         """Pass over an error."""
 
-    def judge(self, era: int, error: BaseException, outcome: Outcome) -> None:
+    def judge(self, era: int, error: BaseException, outcome: Outcome, seconds: float = 0.0) -> None:
         """Pass over a verdict."""
 
 

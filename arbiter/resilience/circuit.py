@@ -1,48 +1,53 @@
 """The state machine of a circuit: states, time, counters, steering, and the delivery of what happens.
 
-It is pybreaker's (whose protected names used here are `_lock`, `_state`, `_state_storage`, `_create_new_state` and a
-state's `_name`), with eras, a monotonic clock, back-off and listeners that are told after the lock is released.
+It is pybreaker's (whose protected names used here are `_lock`, `_state`, `_state_storage`, `_fail_max`,
+`_success_threshold`, `_excluded_exceptions`, `_create_new_state` and a state's `_name`), with eras, a monotonic clock, back-off and listeners that are told after the lock is released.
 
     closed --failures--> open --interval over, next call--> half-open --successes--> closed
                            ^----------- a failed or hung trial ----------'
     any --force_open()--> forced-open --close(), reset()--> closed
     any --disable()-----> disabled    --close(), reset()--> closed
+    any --observe()-----> observe-only --close(), reset()--> closed
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
-from types import TracebackType
 from typing import Any, Final
 
 import pybreaker
 
 from arbiter.clock import SystemClock
-from arbiter.events import BreakerChanged
+from arbiter.events import BreakerChanged, BreakerWouldOpen
 from arbiter.protocols import Clock, EventSink
-from arbiter.resilience.backoff import open_interval_s
-from arbiter.resilience.listeners import Audience
+from arbiter.resilience.backoff import Interval, OpenInterval
+from arbiter.resilience.listeners import Audience, Critical
 from arbiter.resilience.outcome import Rules
-from arbiter.resilience.settings import Policy
+from arbiter.resilience.policy import Policy
 from arbiter.resilience.states import (
     CLOSED,
     DISABLED,
     FORCED_OPEN,
     HALF_OPEN,
+    OBSERVED,
     OPEN,
     BreakerStatus,
     DisabledState,
     ForcedOpenState,
+    ObservedState,
     check_transition,
 )
+from arbiter.resilience.timer import Cancel, later
+from arbiter.resilience.window import fitting
 
 __all__ = ["Circuit"]
 
-_OWN_STATES: Final = {FORCED_OPEN: ForcedOpenState, DISABLED: DisabledState}
+_OWN_STATES: Final = {FORCED_OPEN: ForcedOpenState, DISABLED: DisabledState, OBSERVED: ObservedState}
 
 
 class Circuit(pybreaker.CircuitBreaker):
@@ -55,6 +60,7 @@ class Circuit(pybreaker.CircuitBreaker):
         last_failure: what the last counted failure raised; None once it no longer matters.
         rejected: calls not let through.
         transitions: changes of state.
+        would_open: how often the circuit would have opened while it was only observed.
 
     Args:
         name: the operation's name.
@@ -63,6 +69,8 @@ class Circuit(pybreaker.CircuitBreaker):
         events: takes `BreakerChanged` and `CallRejected`.
         rng: draws the jitter; seed it for a repeatable sequence.
         rules: what counts as a failure.
+        interval: gives the open interval in place of the policy's back-off, which still caps it; it is asked once
+            for each opening, under the lock, and must return at once.
         listeners: pybreaker listeners; they are called after the lock is released, and their errors stay theirs.
     """
 
@@ -75,6 +83,7 @@ class Circuit(pybreaker.CircuitBreaker):
         events: EventSink | None = None,
         rng: Random | None = None,
         rules: Rules | None = None,
+        interval: Interval | None = None,
         listeners: Sequence[pybreaker.CircuitBreakerListener] = (),
     ) -> None:
         self.era = 0
@@ -82,19 +91,20 @@ class Circuit(pybreaker.CircuitBreaker):
         self.policy = policy or Policy()
         self.last_failure: BaseException | None = None
         self.rejected = 0
-        self.transitions = 0
+        self.transitions = self.would_open = 0
         self._clock, self._events = clock or SystemClock(), events
         self._rules = rules or Rules()
-        self._rng = rng or Random()  # noqa: S311  jitter, not a secret
+        self._interval = OpenInterval(name, rng or Random(), interval)  # noqa: S311  jitter, not a secret
         self._permits_in_use = 0
-        self._attempt = 0
-        self._spread = 0.0
-        self._since = 0.0
+        self._since = self._trials_since = 0.0
+        self._cancel_timer: Cancel | None = None
+        self._exceeds = False
+        self._window = fitting(self.policy, None)
         self._shut_until = -math.inf
-        self._lets_all_through = False
+        self._lets_all_through = self._plain = False
         self._muted = False
         self._audience = Audience()
-        self._critical = _Critical(self)
+        self._critical = Critical(self._audience)
         super().__init__(
             fail_max=self.policy.failure_threshold,
             reset_timeout=self.policy.open_interval_s,
@@ -103,6 +113,7 @@ class Circuit(pybreaker.CircuitBreaker):
             throw_new_error_on_trip=False,
         )
         self.add_listeners(*listeners)
+        self._lock = self._critical.lock
         self._settle()
 
     # Steering.
@@ -111,7 +122,8 @@ class Circuit(pybreaker.CircuitBreaker):
         """Open the circuit for its interval; opening an open one changes nothing. Returns False (pybreaker's)."""
         with self._critical:
             if self._state.name != OPEN:
-                self._attempt = self._attempt + 1 if self._state.name == HALF_OPEN else 0
+                is_again = self._state.name == HALF_OPEN
+                self._interval.draw(self.last_failure, self._clock.now(), is_again=is_again)
                 self._enter(OPEN)
         return self._throw_new_error_on_trip
 
@@ -125,7 +137,7 @@ class Circuit(pybreaker.CircuitBreaker):
         """Let every call through, from any state; closing a closed circuit changes nothing."""
         with self._critical:
             if self._state.name != CLOSED:
-                self._attempt, self.last_failure = 0, None
+                self._forget()
                 self._state_storage.reset_success_counter()
                 self._enter(CLOSED)
 
@@ -133,7 +145,7 @@ class Circuit(pybreaker.CircuitBreaker):
         """Close, forget all counts, and ignore what is in flight."""
         with self._critical:
             self.close()
-            self._attempt, self.last_failure = 0, None
+            self._forget()
             self._state_storage.reset_counter()
             self.era += 1
             self._settle()
@@ -146,21 +158,59 @@ class Circuit(pybreaker.CircuitBreaker):
         """Let every call through and count nothing until `close()` or `reset()`."""
         self._hold(DISABLED)
 
+    def observe(self) -> None:
+        """Let every call through and count, and tell what would have opened, until `close()` or `reset()`."""
+        self._hold(OBSERVED)
+
     def configure(self, policy: Policy) -> None:
         """Take new settings and keep state and counts; an open circuit's time left is worked out anew."""
         with self._critical:
             if self.policy.enabled and not policy.enabled:
                 self.reset()
             self.policy = policy
-            self.fail_max, self.success_threshold = policy.failure_threshold, policy.success_threshold
+            self._fail_max, self._success_threshold = policy.failure_threshold, policy.success_threshold
+            self._window = fitting(policy, self._window)
             self._settle()
+            self._set_timer()
 
     # What there is to see.
 
     @property
+    def current_state(self) -> str:
+        """The state's name; with `auto_half_open`, an interval that is over has ended the open state."""
+        if self.policy.auto_half_open and self._shut_until > -math.inf:
+            self._look()
+        return self._state_storage.state
+
+    @property
+    def fail_counter(self) -> int:
+        """Consecutive failures, or those in the window where the policy has one."""
+        return self._state_storage.counter if self._window is None else self._window.failures
+
+    @property
+    def fail_max(self) -> int:
+        """Consecutive failures that open the circuit."""
+        return self._fail_max
+
+    @fail_max.setter
+    def fail_max(self, number: int) -> None:
+        """Set the threshold; PolicyInvalid unless it is at least 1."""
+        self.configure(replace(self.policy, failure_threshold=number))
+
+    @property
+    def success_threshold(self) -> int:
+        """Successful trials that close a half-open circuit."""
+        return self._success_threshold
+
+    @success_threshold.setter
+    def success_threshold(self, threshold: int) -> None:
+        """Set the threshold; PolicyInvalid unless it is at least 1."""
+        self.configure(replace(self.policy, success_threshold=threshold))
+
+    @property
     def reset_timeout(self) -> float:
-        """The present open interval in seconds, back-off and jitter included."""
-        return open_interval_s(self.policy, self._attempt, self._spread)
+        """The present open interval in seconds, as `OpenInterval` makes it."""
+        return self._interval.seconds(self.policy)
 
     @reset_timeout.setter
     def reset_timeout(self, timeout: float) -> None:
@@ -181,22 +231,31 @@ class Circuit(pybreaker.CircuitBreaker):
 
     def status(self) -> BreakerStatus:
         """How the breaker stands, in one consistent look."""
+        self._look()
         with self._critical:
+            window, policy = self._window, self.policy
+            if window is not None:
+                window.look(self._clock.monotonic())
             return BreakerStatus(
                 name=self._name or "",
                 state=self._state.name,
-                enabled=self.policy.enabled,
+                enabled=policy.enabled,
                 failure_count=self.fail_counter,
                 failure_threshold=self.fail_max,
                 success_count=self.success_counter,
                 success_threshold=self.success_threshold,
                 permits_in_use=self._permits_in_use,
-                permits=self.policy.half_open_permits,
+                permits=policy.half_open_permits,
                 open_interval_s=self.reset_timeout,
                 retry_after_s=self.retry_after_s,
                 rejected=self.rejected,
                 transitions=self.transitions,
                 last_failure="" if self.last_failure is None else type(self.last_failure).__name__,
+                window=policy.window,
+                window_calls=0 if window is None else window.calls,
+                failure_rate_percent=None if window is None else window.failure_rate_percent(policy),
+                slow_rate_percent=None if window is None else window.slow_rate_percent(policy),
+                would_open=self.would_open,
             )
 
     # pybreaker's machinery, with our listeners, states and time.
@@ -239,9 +298,11 @@ class Circuit(pybreaker.CircuitBreaker):
         self.era += 1
         self._permits_in_use = 0
         self._since = self._clock.monotonic()
+        self._exceeds = False
         if new_state == OPEN:
-            self._spread = self._rng.uniform(-1, 1)
             self._state_storage.opened_at = self._clock.now()
+        elif new_state in (CLOSED, OBSERVED) and self._window is not None:
+            self._window.clear()
         if notify and prev_state is not None:
             self._announce(prev_state, state)
         return state
@@ -256,21 +317,55 @@ class Circuit(pybreaker.CircuitBreaker):
         self._state = self._create_new_state(name, prev_state=self._state, notify=True)
         self.transitions += 1
         self._settle()
+        self._set_timer()
 
     def _hold(self, name: str) -> None:
         with self._critical:
             if self._state.name != name:
                 self._enter(name)
 
+    def _forget(self) -> None:
+        self._interval.forget()
+        self.last_failure = None
+        if self._window is not None:
+            self._window.clear()
+
+    def _look(self) -> None:
+        """Become half-open if that is due and to be done unasked."""
+        with self._critical:
+            if self.policy.auto_half_open and self.retry_after_s == 0:
+                self.half_open()
+
+    def _set_timer(self) -> None:
+        """Have the loop, where one runs, end the open state in time; without one, whoever looks next does."""
+        if self._cancel_timer is not None:
+            self._cancel_timer()
+            self._cancel_timer = None
+        left, loop = self.retry_after_s, asyncio._get_running_loop()
+        if self.policy.auto_half_open and left is not None and loop is not None:
+            self._cancel_timer = later(loop, self._clock, left, self._on_time)
+
+    def _on_time(self) -> None:
+        with self._critical:
+            self._cancel_timer = None
+            self._look()
+            self._set_timer()  # for a clock that came early
+
     def _settle(self) -> None:
         """Work out what the fast paths read without the lock."""
         state = self._state.name
-        silent = not self.fail_counter and not self._audience.hears_calls
-        self._lets_all_through = state in (CLOSED, DISABLED)
-        self.quiet = state == DISABLED or (state == CLOSED and silent)
+        quiet = self._window is None and not self._audience.hears_calls and not self.fail_counter
+        self._lets_all_through = state in (CLOSED, DISABLED, OBSERVED)
+        self._plain = state == CLOSED and self._window is None and not self._audience.members
+        self.quiet = state == DISABLED or (state in (CLOSED, OBSERVED) and quiet)
         self._shut_until = math.inf if state == FORCED_OPEN else -math.inf
         if state == OPEN:
             self._shut_until = self._since + self.reset_timeout
+
+    def _announce_excess(self) -> None:
+        if self._events is not None:
+            event = BreakerWouldOpen(self._name or "", self.last_failure)
+            self._audience.later(partial(self._events.publish, event))
 
     def _announce(self, old: pybreaker.CircuitBreakerState, new: pybreaker.CircuitBreakerState) -> None:
         if self._events is not None:
@@ -278,25 +373,3 @@ class Circuit(pybreaker.CircuitBreaker):
             event = BreakerChanged(self._name or "", old.name, new.name, cause)
             self._audience.later(partial(self._events.publish, event))
         self._audience.tell(lambda listener: listener.state_change(self, old, new))
-
-
-class _Critical:
-    """The circuit's lock; whoever leaves it last delivers what happened inside."""
-
-    __slots__ = ("_circuit", "_depth")
-
-    def __init__(self, circuit: Circuit) -> None:
-        self._circuit, self._depth = circuit, 0
-
-    def __enter__(self) -> None:
-        self._circuit._lock.acquire()
-        self._depth += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._depth -= 1
-        is_outermost = not self._depth
-        self._circuit._lock.release()
-        if is_outermost:
-            self._circuit._audience.deliver()

@@ -8,12 +8,10 @@ Calls of one queue expire in the order in which they came, so one timer, set for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextvars import Context
 from typing import Any
 
-from arbiter.clock import SystemClock
 from arbiter.protocols import Clock
+from arbiter.resilience.timer import later
 
 __all__ = ["DeadlineQueue", "Deadlines", "Expiring"]
 
@@ -61,7 +59,7 @@ class DeadlineQueue:
     def arm(self, delay_s: float) -> None:
         """Look at the queue after `delay_s`."""
         self.armed = True
-        _later(self.loop, self._clock, delay_s, self._sweep)
+        later(self.loop, self._clock, delay_s, self._sweep)
 
     def _sweep(self) -> None:
         self.armed = False
@@ -92,16 +90,3 @@ class Deadlines:
             self._queues = {key: queue for key, queue in self._queues.items() if not key[0].is_closed()}
             found = self._queues.setdefault((loop, timeout_s), DeadlineQueue(loop, timeout_s, self._clock))
         return found
-
-
-def _later(loop: asyncio.AbstractEventLoop, clock: Clock, delay_s: float, act: Callable[[], None]) -> None:
-    # An empty context, so that the timer does not keep alive what the call's context holds.
-    if isinstance(clock, SystemClock):
-        loop.call_later(delay_s, act, context=Context())
-    else:
-        loop.create_task(_sleep(clock, delay_s, act), name="arbiter.deadline", context=Context())
-
-
-async def _sleep(clock: Clock, delay_s: float, act: Callable[[], None]) -> None:
-    await clock.sleep(delay_s)
-    act()

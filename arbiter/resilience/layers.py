@@ -14,8 +14,8 @@ from arbiter.events import CallRetried, FellBack
 from arbiter.protocols import Measurement
 from arbiter.resilience.call import Parts
 from arbiter.resilience.outcome import ANSWER, CANCELLED, FAILURE, TIMEOUT, Outcome
+from arbiter.resilience.policy import Policy
 from arbiter.resilience.retry import Budget, wait_s
-from arbiter.resilience.settings import Policy
 from arbiter.resilience.tally import Tally
 
 __all__ = ["Layers"]

@@ -1,14 +1,19 @@
-"""Who listens to a breaker: told after its lock is released, in order, each kept apart from the caller."""
+"""Who listens to a breaker: told after its lock is released, in order, each kept apart from the caller.
+
+The lock itself stands here too, since leaving it is what delivers.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
+from types import TracebackType
 
 import pybreaker
 import structlog
 
-__all__ = ["Audience"]
+__all__ = ["Audience", "Critical"]
 
 Listener = pybreaker.CircuitBreakerListener
 
@@ -69,3 +74,30 @@ class Audience:
             if id(listener) not in self._faulty:
                 self._faulty.add(id(listener))
                 log.exception("breaker_listener_failed", listener=type(listener).__name__)
+
+
+class Critical:
+    """A breaker's lock; whoever leaves it last delivers what happened inside.
+
+    Attributes:
+        lock: the lock itself, for a section in which nothing happens that anybody is told.
+    """
+
+    __slots__ = ("_audience", "_depth", "lock")
+
+    def __init__(self, audience: Audience) -> None:
+        self._audience, self._depth = audience, 0
+        self.lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        is_outermost = not self._depth
+        self.lock.release()
+        if is_outermost:
+            self._audience.deliver()

@@ -13,10 +13,12 @@ from random import Random
 
 from arbiter.errors import NotFound
 from arbiter.protocols import CheckResult, Clock, EventSink, Live, Measurement, Status
+from arbiter.resilience.backoff import Interval
 from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.outcome import Rules
-from arbiter.resilience.settings import Policy, ResilienceSettings
-from arbiter.resilience.states import CLOSED, DISABLED, STATES, BreakerStatus
+from arbiter.resilience.policy import Policy
+from arbiter.resilience.settings import ResilienceSettings
+from arbiter.resilience.states import CLOSED, DISABLED, OBSERVED, STATES, BreakerStatus
 
 __all__ = ["BreakerRegistry", "BreakerUnknown", "policy_of"]
 
@@ -68,12 +70,14 @@ class BreakerRegistry:
         self._breakers: dict[str, CircuitBreaker] = {}
         self._lock = threading.Lock()
 
-    def get(self, name: str) -> CircuitBreaker:
-        """The breaker of that name, made now if there is none."""
+    def get(
+        self, name: str, *, rules: Rules | None = None, interval: Interval | None = None
+    ) -> CircuitBreaker:
+        """The breaker of that name, made now if there is none: then with these rules and this interval function."""
         with self._lock:
             found = self._breakers.get(name)
             if found is None:
-                found = self._breakers[name] = self._make(name)
+                found = self._breakers[name] = self._make(name, rules or self._rules, interval)
         return found
 
     def discard(self, name: str) -> None:
@@ -113,6 +117,12 @@ class BreakerRegistry:
         breaker.disable()
         return breaker.status()
 
+    def observe(self, name: str) -> BreakerStatus:
+        """Let every call through and count, and tell what would have opened, until closed or reset by hand."""
+        breaker = self._known(name)
+        breaker.observe()
+        return breaker.status()
+
     def refresh(self) -> None:
         """Bring the settings in force to every breaker."""
         settings = self._settings.current
@@ -124,7 +134,7 @@ class BreakerRegistry:
         troubled = [
             f"{status.name} is {status.state}"
             for status in self.list()
-            if status.enabled and status.state not in (CLOSED, DISABLED)
+            if status.enabled and status.state not in (CLOSED, DISABLED, OBSERVED)
         ]
         return CheckResult(Status.WARN, "; ".join(troubled)) if troubled else CheckResult(Status.PASS)
 
@@ -143,7 +153,7 @@ class BreakerRegistry:
         with self._lock:
             return sorted(self._breakers.items())
 
-    def _make(self, name: str) -> CircuitBreaker:
+    def _make(self, name: str, rules: Rules | None, interval: Interval | None) -> CircuitBreaker:
         seed = None if self._seed is None else f"{self._seed}:{name}"
         return CircuitBreaker(
             name,
@@ -151,7 +161,8 @@ class BreakerRegistry:
             clock=self._clock,
             events=self._events,
             rng=Random(seed),  # noqa: S311  jitter, not a secret
-            rules=self._rules,
+            rules=rules,
+            interval=interval,
         )
 
 

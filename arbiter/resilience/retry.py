@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from arbiter.resilience.settings import Policy
+from arbiter.resilience.policy import Policy
 
 __all__ = ["REFILL_PER_S", "RESERVE", "Budget", "check_retryable", "wait_s"]
 

@@ -30,9 +30,10 @@ from arbiter.resilience.call import NO_BREAKER, Call, NoBreaker, Parts
 from arbiter.resilience.deadline import DeadlineQueue
 from arbiter.resilience.layers import Layers
 from arbiter.resilience.outcome import FAILURE, TIMEOUT, Outcome
+from arbiter.resilience.policy import Policy
 from arbiter.resilience.registry import policy_of
-from arbiter.resilience.settings import Policy, ResilienceSettings
-from arbiter.resilience.tally import BOUNDS_S, Tally
+from arbiter.resilience.settings import ResilienceSettings
+from arbiter.resilience.tally import BOUNDS_S, QUICK_S, Tally
 
 __all__ = ["Seam"]
 
@@ -136,12 +137,12 @@ class Seam:
                 call.task.uncancel()
             else:
                 del queue.calls[call]
-        if not self._breaker.quiet:
-            self._breaker.succeeded(call.era)
         seconds = self._monotonic() - call.started
         tally = self.tally
-        tally.buckets[bisect_left(BOUNDS_S, seconds)] += 1
+        tally.buckets[0 if seconds <= QUICK_S else bisect_left(BOUNDS_S, seconds)] += 1
         tally.total_s += seconds
+        if not self._breaker.quiet:
+            self._breaker.succeeded(call.era, seconds)
         if self.tracer is not None:
             detach(call.context)
             call.span.end()
@@ -149,8 +150,9 @@ class Seam:
     def raised(self, call: Call, error: BaseException) -> None:
         """The call raised; raises `DeadlineExceeded` in place of the cancellation that its deadline caused."""
         end, outcome = self._end_of(call, error)
-        self._breaker.judge(call.era, end, outcome)
-        self.tally.finished(self._monotonic() - call.started, outcome)
+        seconds = self._monotonic() - call.started
+        self._breaker.judge(call.era, end, outcome, seconds)
+        self.tally.finished(seconds, outcome)
         if self.tracer is not None:
             _close_span(call, end, outcome)
         if end is not error:
@@ -259,19 +261,20 @@ class Counted:
     def succeeded(self, call: tuple[float, int]) -> None:
         """The call returned."""
         started, era = call
-        if not self._breaker.quiet:
-            self._breaker.succeeded(era)
         seconds = self._monotonic() - started
         tally = self._tally
-        tally.buckets[bisect_left(BOUNDS_S, seconds)] += 1
+        tally.buckets[0 if seconds <= QUICK_S else bisect_left(BOUNDS_S, seconds)] += 1
         tally.total_s += seconds
+        if not self._breaker.quiet:
+            self._breaker.succeeded(era, seconds)
 
     def raised(self, call: tuple[float, int], error: BaseException) -> None:
         """The call raised."""
         started, era = call
         outcome = self._seam._parts.rules.outcome_of(error)
-        self._breaker.judge(era, error, outcome)
-        self._tally.finished(self._monotonic() - started, outcome)
+        seconds = self._monotonic() - started
+        self._breaker.judge(era, error, outcome, seconds)
+        self._tally.finished(seconds, outcome)
 
     def dismissed(self, call: tuple[float, int]) -> None:
         """The call turned out not to be one: nothing is counted."""

@@ -6,11 +6,11 @@ states of the breakers are kept when a reload changes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from arbiter.resilience.policy import CONSECUTIVE, COUNT, Policy
 from arbiter.section import LIVE, Section
 
 __all__ = ["OperationSettings", "Policy", "ResilienceSettings"]
@@ -24,30 +24,9 @@ _Timeout = Annotated[int, Field(ge=0, le=_DAY_MS)]
 _Multiplier = Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
 _Attempts = Annotated[int, Field(ge=1, le=100)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+_Window = Literal["consecutive", "count", "time"]
 _Jitter = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What holds for one operation, resolved: its own overrides over the section's values. Times in seconds."""
-
-    enabled: bool = True
-    failure_threshold: int = 5
-    success_threshold: int = 2
-    timeout_s: float | None = 5.0
-    open_interval_s: float = 30.0
-    open_interval_max_s: float = 300.0
-    backoff_multiplier: float = 2.0
-    jitter: float = 0.2
-    half_open_permits: int = 1
-    half_open_max_age_s: float = 60.0
-    max_concurrent: int | None = None
-    retry_attempts: int = 3
-    retry_initial_s: float = 0.1
-    retry_max_s: float = 5.0
-    retry_multiplier: float = 2.0
-    retry_jitter_s: float = 0.1
-    retry_budget: float = 0.2
 
 
 class OperationSettings(Section):
@@ -57,10 +36,31 @@ class OperationSettings(Section):
     """Whether this operation has a circuit breaker; its deadline, limit, span and counts stay without it."""
 
     failure_threshold: Annotated[_Count | None, LIVE] = None
-    """Consecutive failures that open the circuit."""
+    """Consecutive failures that open the circuit, where `window` is `consecutive`."""
 
     success_threshold: Annotated[_Count | None, LIVE] = None
     """Successful trials that close a half-open circuit."""
+
+    window: Annotated[_Window | None, LIVE] = None
+    """What opens a circuit: a number of consecutive failures, or rates over the latest calls (`count`) or seconds (`time`)."""
+
+    window_calls: Annotated[_Count | None, LIVE] = None
+    """How many of the latest calls a window of `count` looks at."""
+
+    window_ms: Annotated[_OpenMs | None, LIVE] = None
+    """How many milliseconds a window of `time` looks back."""
+
+    minimum_calls: Annotated[_Count | None, LIVE] = None
+    """A window with fewer calls opens no circuit."""
+
+    failure_rate_percent: Annotated[_Percent | None, LIVE] = None
+    """Failures of a hundred calls in the window that open a circuit."""
+
+    slow_call_ms: Annotated[_Timeout | None, LIVE] = None
+    """In a window, a call that takes longer than so many milliseconds is slow, whatever came of it; 0 is none."""
+
+    slow_rate_percent: Annotated[_Percent | None, LIVE] = None
+    """Slow calls of a hundred in the window that open a circuit."""
 
     timeout_ms: Annotated[_Timeout | None, LIVE] = None
     """Deadline of one call in milliseconds; 0 is none."""
@@ -76,6 +76,9 @@ class OperationSettings(Section):
 
     jitter: Annotated[_Jitter | None, LIVE] = None
     """Random part of the open interval: 0.2 is plus or minus 20 %."""
+
+    auto_half_open: Annotated[bool | None, LIVE] = None
+    """Whether an open circuit becomes half-open when its interval is over, rather than at the next call."""
 
     half_open_permits: Annotated[_Count | None, LIVE] = None
     """Trials that may run at once while half-open."""
@@ -112,10 +115,31 @@ class ResilienceSettings(Section):
     """Whether operations have circuit breakers; deadlines, limits, spans and counts stay without them."""
 
     failure_threshold: Annotated[_Count, LIVE] = 5
-    """Consecutive failures that open a circuit."""
+    """Consecutive failures that open a circuit, where `window` is `consecutive`."""
 
     success_threshold: Annotated[_Count, LIVE] = 2
     """Successful trials that close a half-open circuit."""
+
+    window: Annotated[_Window, LIVE] = "consecutive"
+    """What opens a circuit: a number of consecutive failures, or rates over the latest calls (`count`) or seconds (`time`)."""
+
+    window_calls: Annotated[_Count, LIVE] = 100
+    """How many of the latest calls a window of `count` looks at."""
+
+    window_ms: Annotated[_OpenMs, LIVE] = 60_000
+    """How many milliseconds a window of `time` looks back."""
+
+    minimum_calls: Annotated[_Count, LIVE] = 20
+    """A window with fewer calls opens no circuit."""
+
+    failure_rate_percent: Annotated[_Percent, LIVE] = 50.0
+    """Failures of a hundred calls in the window that open a circuit."""
+
+    slow_call_ms: Annotated[_Timeout, LIVE] = 0
+    """In a window, a call that takes longer than so many milliseconds is slow, whatever came of it; 0 is none."""
+
+    slow_rate_percent: Annotated[_Percent, LIVE] = 100.0
+    """Slow calls of a hundred in the window that open a circuit."""
 
     timeout_ms: Annotated[_Timeout, LIVE] = 5_000
     """Deadline of one call in milliseconds; 0 is none."""
@@ -131,6 +155,9 @@ class ResilienceSettings(Section):
 
     jitter: Annotated[_Jitter, LIVE] = 0.2
     """Random part of the open interval, so that instances do not try all at once: 0.2 is plus or minus 20 %."""
+
+    auto_half_open: Annotated[bool, LIVE] = False
+    """Whether an open circuit becomes half-open when its interval is over, rather than at the next call."""
 
     half_open_permits: Annotated[_Count, LIVE] = 1
     """Trials that may run at once while half-open."""
@@ -159,6 +186,9 @@ class ResilienceSettings(Section):
     retry_budget: Annotated[_Share, LIVE] = 0.2
     """How many retries there may be to each call, beside ten at once and one a second: what is more is not retried."""
 
+    offload_threads: Annotated[_Count, LIVE] = 8
+    """Threads of each component for its offloaded methods; a call that finds none free is rejected as saturated."""
+
     operations: Annotated[dict[str, dict[str, OperationSettings]], LIVE] = Field(default_factory=dict)
     """Overrides by provider and method: `[resilience.operations.registry.query]`."""
 
@@ -171,21 +201,28 @@ class ResilienceSettings(Section):
         return self.model_copy(update=own.model_dump(exclude_none=True))
 
     @model_validator(mode="after")
-    def _intervals_fit(self) -> Self:
-        _check_intervals("", self.open_interval_ms, self.open_interval_max_ms)
+    def _keys_fit(self) -> Self:
+        _check("", self)
         for provider, methods in self.operations.items():
             for method, own in methods.items():
-                merged = self._merged(own)
-                where = f"operations.{provider}.{method}."
-                _check_intervals(where, merged.open_interval_ms, merged.open_interval_max_ms)
+                _check(f"operations.{provider}.{method}.", self._merged(own))
         return self
 
 
-def _check_intervals(where: str, first_ms: int, most_ms: int) -> None:
+def _check(where: str, values: ResilienceSettings) -> None:
+    """Raise ValueError where two keys contradict each other."""
+    first_ms, most_ms = values.open_interval_ms, values.open_interval_max_ms
     if first_ms > most_ms:
         raise ValueError(
             f"{where}open_interval_ms ({first_ms}) is above {where}open_interval_max_ms ({most_ms})"
         )
+    if values.window == COUNT and values.minimum_calls > values.window_calls:
+        raise ValueError(
+            f"{where}minimum_calls ({values.minimum_calls}) is above {where}window_calls ({values.window_calls}): "
+            "the circuit would never open"
+        )
+    if values.window == CONSECUTIVE and values.slow_call_ms:
+        raise ValueError(f"{where}slow_call_ms needs {where}window to be count or time, where it is counted")
 
 
 def _policy_of(values: ResilienceSettings) -> Policy:
@@ -199,6 +236,8 @@ def _policy_of(values: ResilienceSettings) -> Policy:
         "retry_initial_s": values.retry_initial_ms / 1000,
         "retry_max_s": values.retry_max_ms / 1000,
         "retry_jitter_s": values.retry_jitter_ms / 1000,
+        "window_s": values.window_ms / 1000,
+        "slow_call_s": values.slow_call_ms / 1000 or None,
     }
     return Policy(**fields, **{name: getattr(values, name) for name in _SAME})
 
@@ -206,8 +245,14 @@ def _policy_of(values: ResilienceSettings) -> Policy:
 _SAME: Final = (
     "failure_threshold",
     "success_threshold",
+    "window",
+    "window_calls",
+    "minimum_calls",
+    "failure_rate_percent",
+    "slow_rate_percent",
     "backoff_multiplier",
     "jitter",
+    "auto_half_open",
     "half_open_permits",
     "retry_attempts",
     "retry_multiplier",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pybreaker
 
@@ -14,13 +14,16 @@ __all__ = [
     "DISABLED",
     "FORCED_OPEN",
     "HALF_OPEN",
+    "OBSERVED",
     "OPEN",
     "STATES",
     "BreakerStatus",
     "CircuitOpen",
     "DisabledState",
     "ForcedOpenState",
+    "ObservedState",
     "TransitionRefused",
+    "UnwantedResult",
     "check_transition",
 ]
 
@@ -29,14 +32,17 @@ OPEN: Final = pybreaker.STATE_OPEN
 HALF_OPEN: Final = pybreaker.STATE_HALF_OPEN
 FORCED_OPEN: Final = "forced-open"
 DISABLED: Final = "disabled"
-STATES: Final = (CLOSED, OPEN, HALF_OPEN, FORCED_OPEN, DISABLED)
+OBSERVED: Final = "observe-only"
+STATES: Final = (CLOSED, OPEN, HALF_OPEN, FORCED_OPEN, DISABLED, OBSERVED)
 
+_BY_HAND: Final = {FORCED_OPEN, DISABLED, OBSERVED}
 _WAYS: Final = {
-    CLOSED: {OPEN, FORCED_OPEN, DISABLED},
-    OPEN: {HALF_OPEN, CLOSED, FORCED_OPEN, DISABLED},
-    HALF_OPEN: {OPEN, CLOSED, FORCED_OPEN, DISABLED},
+    CLOSED: {OPEN, *_BY_HAND},
+    OPEN: {HALF_OPEN, CLOSED, *_BY_HAND},
+    HALF_OPEN: {OPEN, CLOSED, *_BY_HAND},
     FORCED_OPEN: {CLOSED},
     DISABLED: {CLOSED},
+    OBSERVED: {CLOSED},
 }
 
 
@@ -78,6 +84,24 @@ class CircuitOpen(Rejected, pybreaker.CircuitBreakerError):
         return f"try again in {self.retry_after_s:.3g} s"
 
 
+class UnwantedResult(ArbiterError):
+    """What stands for a failure where a call returned a result that its operation declares a failure.
+
+    No caller ever gets it: it is the `last_failure` of a circuit, and the cause of its rejections.
+    """
+
+    def __init__(self, name: str, result: object) -> None:
+        super().__init__(f"{name} returned a result that counts as a failure: a {type(result).__name__}")
+        self.name = name
+        self.result = self.response = result
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """What the result says about when to come back, in seconds."""
+        seconds: float | None = getattr(self.result, "retry_after_s", None)
+        return seconds
+
+
 class TransitionRefused(ArbiterError, RuntimeError):
     """A circuit cannot go from one state to the other."""
 
@@ -88,7 +112,12 @@ class TransitionRefused(ArbiterError, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class BreakerStatus:
-    """How one breaker stands; `last_failure` is the type's name, since a message may hold secrets."""
+    """How one breaker stands; `last_failure` is the type's name, since a message may hold secrets.
+
+    Of a circuit that counts consecutive failures, `window` is "consecutive" and both rates are None; else
+    `failure_count` counts in the window, and a rate is None while the window holds too few calls to say.
+    `would_open` is how often an observed circuit would have opened.
+    """
 
     name: str
     state: str
@@ -104,32 +133,35 @@ class BreakerStatus:
     rejected: int
     transitions: int
     last_failure: str
+    window: str
+    window_calls: int
+    failure_rate_percent: float | None
+    slow_rate_percent: float | None
+    would_open: int
 
 
 class ForcedOpenState(pybreaker.CircuitOpenState):
     """Open by hand: no interval ends it."""
 
-    def __init__(
-        self,
-        cb: pybreaker.CircuitBreaker,
-        prev_state: pybreaker.CircuitBreakerState | None = None,
-        notify: bool = False,  # noqa: FBT001, FBT002  pybreaker's signature
-    ) -> None:
-        super().__init__(cb, prev_state, notify)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._name = FORCED_OPEN
 
 
 class DisabledState(pybreaker.CircuitClosedState):
     """Closed for good: nothing is counted."""
 
-    def __init__(
-        self,
-        cb: pybreaker.CircuitBreaker,
-        prev_state: pybreaker.CircuitBreakerState | None = None,
-        notify: bool = False,  # noqa: FBT001, FBT002  pybreaker's signature
-    ) -> None:
-        super().__init__(cb, prev_state, notify)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._name = DISABLED
+
+
+class ObservedState(pybreaker.CircuitClosedState):
+    """Closed for good, and counting: it is told what would have opened the circuit."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._name = OBSERVED
 
 
 def check_transition(name: str, old: str, new: str) -> None:

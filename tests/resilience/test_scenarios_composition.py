@@ -14,9 +14,9 @@ from arbiter.errors import NotFound, Rejected
 from arbiter.events import CallRetried, FellBack
 from arbiter.operation import Value, operation
 from arbiter.resilience.bulkhead import Saturated
+from arbiter.resilience.policy import Policy
 from arbiter.resilience.proxy import guarded, inner
 from arbiter.resilience.retry import REFILL_PER_S, RESERVE, Budget, wait_s
-from arbiter.resilience.settings import Policy
 from arbiter.resilience.states import CircuitOpen
 from tests.resilience.kit import OwnError, World, ended, turns
 

@@ -23,9 +23,10 @@ from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.outcome import Outcome
+from arbiter.resilience.policy import Policy
 from arbiter.resilience.proxy import guarded
 from arbiter.resilience.registry import BreakerRegistry
-from arbiter.resilience.settings import Policy, ResilienceSettings
+from arbiter.resilience.settings import ResilienceSettings
 from arbiter.testing.live import Fixed
 from tests.resilience.kit import OwnError, Pay, World, ended, turns
 

@@ -109,6 +109,21 @@ async def test_c30_a_trial_that_never_returns_does_not_block_for_ever() -> None:
     await ended(task)
 
 
+async def test_c30_time_without_a_trial_does_not_age_the_period() -> None:
+    """Only a trial that runs can hang: one that begins late in a period has the whole age before it."""
+    world = await _half_open(World(half_open_permits=1, timeout_ms=0))
+    await world.call(asyncio.CancelledError())
+    world.clock.advance(60)
+    [(task, future)] = await world.begin()
+
+    world.clock.advance(0.1)
+    rejected = await world.rejects()
+
+    assert (rejected, world.state) == (True, "half-open")
+    future.set_result(None)
+    await ended(task)
+
+
 async def test_c31_a_call_of_the_closed_era_is_no_trial() -> None:
     """Its failure during half-open is not counted and frees no permit."""
     world = World(timeout_ms=0)

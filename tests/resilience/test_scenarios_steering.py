@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from arbiter.events import BreakerWouldOpen
 from arbiter.protocols import Status
+from arbiter.resilience.outcome import Outcome
+from arbiter.resilience.policy import Policy, PolicyInvalid
 from arbiter.resilience.registry import BreakerUnknown
 from arbiter.resilience.settings import ResilienceSettings
 from arbiter.resilience.states import CircuitOpen, TransitionRefused
@@ -60,7 +64,33 @@ async def test_e43_disabled_lets_all_through_and_counts_nothing() -> None:
     assert world.breaker.fail_counter == 0
 
 
-@pytest.mark.parametrize("state", ["closed", "open", "half-open", "forced-open", "disabled"])
+async def test_e44_observed_circuits_count_and_let_all_through() -> None:
+    """Ten failures run and are counted; that the threshold is exceeded is told once, and nothing opens."""
+    world = World()
+    world.breakers.observe("pay.charge")
+
+    await world.calls("f" * 10)
+
+    told = [event for event in world.log.events if isinstance(event, BreakerWouldOpen)]
+    assert (world.body.invoked, world.state, world.breaker.fail_counter) == (10, "observe-only", 10)
+    assert world.counted(Outcome.FAILURE) == 10
+    assert [type(event.cause) for event in told] == [OwnError]
+    assert world.log.changes == [("closed", "observe-only")]
+    assert (await world.breakers.check()).status is Status.PASS
+
+
+async def test_e44_an_observed_circuit_tells_of_the_next_excess_too() -> None:
+    """Once the streak, or the rate, was below the threshold again."""
+    world, rated = World(), World(window="count", window_calls=2, minimum_calls=2)
+    for each in (world, rated):
+        each.breakers.observe("pay.charge")
+
+        await each.calls("ffffssfff")
+
+    assert (world.breaker.would_open, rated.breaker.would_open) == (2, 2)
+
+
+@pytest.mark.parametrize("state", ["closed", "open", "half-open", "forced-open", "disabled", "observe-only"])
 async def test_e45_reset_starts_afresh_from_any_state(state: str) -> None:
     """Closed, zero counts, one event at most; what is in flight is ignored."""
     world = World(timeout_ms=0)
@@ -72,6 +102,7 @@ async def test_e45_reset_starts_afresh_from_any_state(state: str) -> None:
         "half-open": lambda: _half_open(world),
         "forced-open": world.breaker.force_open,
         "disabled": world.breaker.disable,
+        "observe-only": world.breaker.observe,
     }
     ways[state]()
     before = len(world.log.changes)
@@ -138,6 +169,13 @@ async def test_e46_calls_notice_new_settings_without_being_told() -> None:
         ("backoff_multiplier", 0.5),
         ("backoff_multiplier", float("nan")),
         ("half_open_permits", 0),
+        ("open_interval_ms", "soon"),
+        ("failure_rate_percent", 101),
+        ("failure_rate_percent", 0),
+        ("slow_rate_percent", float("inf")),
+        ("window", "sliding"),
+        ("window_calls", 0),
+        ("minimum_calls", 0),
         ("max_concurrent", -1),
         ("nonsense", 1),
     ],
@@ -148,6 +186,64 @@ def test_e46_invalid_settings_are_refused_by_name(key: str, value: object) -> No
         ResilienceSettings.model_validate({key: value})
 
     assert caught.value.errors()[0]["loc"] == (key,)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("failure_threshold", 0),
+        ("failure_threshold", -1),
+        ("failure_threshold", "3"),
+        ("failure_threshold", True),
+        ("success_threshold", 0),
+        ("open_interval_s", -5),
+        ("open_interval_s", float("nan")),
+        ("failure_rate_percent", 101),
+        ("window", "sliding"),
+        ("jitter", 1),
+        ("backoff_multiplier", 0.5),
+        ("timeout_s", 0),
+        ("max_concurrent", 0),
+    ],
+)
+def test_e46_invalid_policies_are_refused_by_name(field: str, value: Any) -> None:
+    """A policy made by hand is checked as the settings are."""
+    with pytest.raises(PolicyInvalid, match=field) as caught:
+        Policy(**{field: value})
+
+    assert (caught.value.field, caught.value.value) == (field, value)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("fail_max", 0), ("success_threshold", "3"), ("reset_timeout", -1)]
+)
+def test_e46_pybreakers_setters_are_checked_and_keep_what_was(name: str, value: object) -> None:
+    """A value that cannot work is refused, and the circuit goes on with the one it had."""
+    breaker = World().breaker
+    before = getattr(breaker, name)
+
+    with pytest.raises(PolicyInvalid):
+        setattr(breaker, name, value)
+
+    assert getattr(breaker, name) == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"window": "count", "window_calls": 10, "minimum_calls": 11}, "would never open"),
+        ({"slow_call_ms": 100}, "slow_call_ms needs"),
+        (
+            {"operations": {"pay": {"charge": {"slow_call_ms": 100}}}},
+            r"operations\.pay\.charge\.slow_call_ms",
+        ),
+    ],
+)
+def test_e46_keys_that_contradict_each_other_are_refused(keys: dict[str, Any], words: str) -> None:
+    """A window that can never open, or a slowness that nothing counts, is a mistake and says where."""
+    with pytest.raises(ValidationError, match=words):
+        ResilienceSettings.model_validate(keys)
 
 
 def test_intervals_must_fit_their_cap_after_overriding() -> None:
