@@ -89,4 +89,5 @@ class Infrastructure(Container):
         tracer=tracer,
         silent_paths=config.observability.silent_paths,
         access_log=config.observability.access_log,
+        propagator=telemetry.provided.propagator,
     )

@@ -77,7 +77,7 @@ def _info(settings: LiveSettings[Any], telemetry: Telemetry) -> Callable[[], obj
                 "last_reload": settings.last.outcome if settings.last else None,
                 "restart_required": settings.last.restart_required if settings.last else (),
             },
-            "telemetry": dataclasses.asdict(telemetry.delivery),
+            "telemetry": {signal: one.report() for signal, one in telemetry.deliveries.items()},
         }
 
     return info
