@@ -2,7 +2,7 @@
 
 Run as it comes, uvicorn re-raises SIGTERM (exit -15, no atexit), binds after the application started and lets one
 open stream block the exit for ever. Here the socket is bound by `bind()`, `capture_signals` does nothing, lifespan is
-off, and `stop()` closes the listener, waits for what is in flight and cancels what is left.
+off, and `stop()` takes in who has connected, closes the listener, waits for what is in flight, cancels what is left.
 """
 
 from __future__ import annotations
@@ -11,15 +11,28 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from arbiter.errors import StartError
+from arbiter.serving.connection import Connection
+from arbiter.serving.door import last_arrivals
+from arbiter.serving.traffic import Traffic
 
 __all__ = ["Server", "bind"]
+
+FRESH_S = 0.5
+"""Seconds after the listener has closed that a connection gets to send its first request."""
+
+UNWIND_S = 1.0
+"""Seconds that a cancelled request gets to clean up, before anything that it uses is closed."""
+
+LOOK_S = 0.02
+"""Seconds between two looks at the connections while they empty."""
 
 
 def bind(host: str, port: int, *, setting: str) -> socket.socket:
@@ -79,8 +92,10 @@ class Server:
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         self._listener = listener
+        self._traffic = Traffic(app)
         config = uvicorn.Config(
-            app,
+            self._traffic,
+            http=Connection,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -106,9 +121,9 @@ class Server:
         return f"http://{shown}:{port}"
 
     @property
-    def in_flight(self) -> int:
-        """How many requests are being answered now."""
-        return len(self._uvicorn.server_state.tasks)
+    def in_flight(self) -> Mapping[str, int]:
+        """How much is being answered now: `requests`, `streams` (server-sent events), `websockets`."""
+        return self._traffic.in_flight
 
     async def start(self) -> None:
         """Begin to accept; returns when the listener is open.
@@ -129,12 +144,16 @@ class Server:
     def announce_close(self) -> None:
         """Ask clients to leave: every answer from now on carries `Connection: close`, so keep-alive ends."""
         header = (b"connection", b"close")
+        if header in self._uvicorn.config.encoded_headers:
+            return
         # The first is what uvicorn copies from at its next tick of a second, the second is what it uses until then.
         self._uvicorn.config.encoded_headers.append(header)
         self._uvicorn.server_state.default_headers.append(header)
 
     async def stop(self, drain_s: float) -> bool:
-        """Accept no more, let what is in flight finish, cancel what has not after `drain_s` seconds.
+        """Accept no more, let what is in flight finish, cut what has not after `drain_s` seconds.
+
+        Streams are told at once. Who was connected before the listener closed is still answered.
 
         Returns:
             True when every request was answered in time.
@@ -142,27 +161,66 @@ class Server:
         if self._serving is None:
             self._listener.close()
             return True
-        # uvicorn counts its own limit in whole seconds from here; ours is exact and comes first.
-        self._uvicorn.config.timeout_graceful_shutdown = int(drain_s) + 2
+        self.announce_close()
         self._uvicorn.should_exit = True
-        _, late = await asyncio.wait({self._serving}, timeout=drain_s)
-        if late:
-            await self._cancel_requests()
-        await asyncio.wait({self._serving}, timeout=1)
-        return not late
+        deadline = time.monotonic() + drain_s
+        await self._close_listener()
+        telling = asyncio.ensure_future(self._traffic.tell_streams())
+        in_time = await self._empty(deadline)
+        if not in_time:
+            await self._cut()
+        telling.cancel()
+        await asyncio.gather(telling, self._serving, return_exceptions=True)
+        return in_time
 
-    async def _cancel_requests(self) -> None:
+    async def _close_listener(self) -> None:
+        """Take in who has connected, then refuse connections; nothing is awaited between the two."""
+        arrived = await last_arrivals(self._listener)
+        for server in self._uvicorn.servers:
+            server.close()
+        self._listener.close()
+        for connection in arrived:
+            await asyncio.get_running_loop().connect_accepted_socket(self._uvicorn.connection, connection)
+
+    async def _empty(self, deadline: float) -> bool:
+        """Take leave of each connection as it becomes idle, until none is left or the time is over."""
+        state, closed_at = self._uvicorn.server_state, time.monotonic()
+        while True:
+            fresh_too = time.monotonic() - closed_at > FRESH_S
+            for connection in tuple(state.connections):
+                if isinstance(connection, Connection):
+                    connection.leave(fresh_too=fresh_too)
+            if not state.connections and not state.tasks:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
+
+    async def _cut(self) -> None:
+        """End what has not ended: it unwinds before anything that it uses is closed."""
+        self._traffic.cut()
         tasks = set(self._uvicorn.server_state.tasks)
         for task in tasks:
-            task.cancel()
+            task.cancel("the drain is over")
         if tasks:
-            await asyncio.wait(tasks, timeout=1)
-        self._uvicorn.force_exit = True
+            await asyncio.wait(tasks, timeout=UNWIND_S)
+        for connection in tuple(self._uvicorn.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.drop()
+            else:
+                connection.shutdown()
 
 
 class _Quiet(uvicorn.Server):
-    """uvicorn's server without its signal handlers: signals belong to `App.run`."""
+    """uvicorn's server without its signal handlers, which belong to `App.run`, and without its way to stop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, Any, None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """`Server.stop` does all of it."""
+
+    def connection(self) -> Connection:
+        """What serves one more connection."""
+        return Connection(self.config, self.server_state, self.lifespan.state)

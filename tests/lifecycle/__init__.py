@@ -1,1 +1,1 @@
-"""The lifecycle room: order, engine, in-flight work."""
+"""The lifecycle room: order, engine."""

@@ -1,0 +1,1 @@
+"""The main port: its server, its layers."""
