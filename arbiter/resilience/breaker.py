@@ -44,17 +44,31 @@ class CircuitBreaker(Circuit):
 
     def admit(self) -> int:
         """Let a call through and return the era that its verdict must name, or raise `CircuitOpen`."""
+        now = self._clock.monotonic()
+        era = self.ask(now)
+        if era is None:
+            raise self.refused(now) from self.last_failure
+        return era
+
+    def ask(self, now: float) -> int | None:
+        """As `admit`, at that monotonic time; None says that the call is to be refused, by `raise refused(now)`."""
         era = self.era  # before the flag: a verdict of an older era is harmless
         if self._lets_all_through:
             return era
-        now = self._clock.monotonic()
         if now < self._shut_until:
-            raise self._refused(now) from self.last_failure
+            return None
         with self._critical:
-            admitted = self._decide()
-        if admitted is None:
-            raise self._refused(self._clock.monotonic()) from self.last_failure
-        return admitted
+            return self._decide()
+
+    # Never held in a variable where it is raised: frame and error would hold each other, and wait for the collector,
+    # which doubles what a rejection costs.
+    def refused(self, now: float) -> CircuitOpen:
+        """Count a call that is not let through at `now`, and make the error that says so."""
+        self.rejected += 1
+        name, state, left_s = self._name or "", self._state._name, self._shut_until - now
+        if self._events is not None:
+            self._events.publish(CallRejected(name, state))
+        return CircuitOpen(name, state, left_s if 0 <= left_s < inf else None, self.last_failure)
 
     def succeeded(self, era: int, seconds: float = 0.0) -> None:
         """The call admitted in `era` was answered after so many seconds."""
@@ -64,8 +78,16 @@ class CircuitBreaker(Circuit):
 
     def failed(self, era: int, error: BaseException, seconds: float = 0.0) -> None:
         """The call admitted in `era` failed with `error` after so many seconds."""
-        if self._plain and self._counts_plainly(era, error):
-            return
+        if self._plain:
+            # The frequent case, with nobody to tell: a failure of a closed circuit that does not open it.
+            with self._lock:
+                storage = self._state_storage
+                is_simple = self._plain and era == self.era and not self._excluded_exceptions
+                if is_simple and storage.counter + 1 < self._fail_max:
+                    storage.increment_counter()
+                    self.last_failure = error
+                    self.quiet = False
+                    return
         with self._critical:
             if self._concerns(era):
                 self._count_failure(error, is_slow=self._is_slow(seconds))
@@ -121,14 +143,6 @@ class CircuitBreaker(Circuit):
             raise
         self.succeeded(era)
 
-    def _refused(self, now: float) -> CircuitOpen:
-        """Count a call that was not let through, and make the error that says so."""
-        self.rejected += 1
-        name, state, left_s = self._name or "", self._state._name, self._shut_until - now
-        if self._events is not None:
-            self._events.publish(CallRejected(name, state))
-        return CircuitOpen(name, state, left_s if 0 <= left_s < inf else None, self.last_failure)
-
     # Under the lock.
 
     def _decide(self) -> int | None:
@@ -175,18 +189,6 @@ class CircuitBreaker(Circuit):
     def _is_slow(self, seconds: float) -> bool:
         limit = self.policy.slow_call_s
         return self._window is not None and limit is not None and seconds > limit
-
-    def _counts_plainly(self, era: int, error: BaseException) -> bool:
-        """Count a failure of a closed circuit that does not open it, of which nobody is told: the frequent case."""
-        with self._lock:
-            storage = self._state_storage
-            is_simple = self._plain and era == self.era and not self._excluded_exceptions
-            if not is_simple or storage.counter + 1 >= self._fail_max:
-                return False
-            storage.increment_counter()
-            self.last_failure = error
-            self.quiet = False
-            return True
 
     def _count_success(self, *, is_slow: bool) -> None:
         if self._state.name == HALF_OPEN:

@@ -8,18 +8,19 @@ __all__ = ["Saturated"]
 
 
 class Saturated(Rejected):
-    """The operation runs as often as it may; neutral for its breaker.
+    """The operation runs as often as it may, or its component has no thread for it; neutral for its breaker.
 
     Args:
         name: the operation's name.
         limit: how many calls may run at once.
+        key: the setting to raise; the operation's `max_concurrent` where it is not given.
     """
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, name: str, limit: int, key: str = "") -> None:
         # No super().__init__(): a rejection must cost next to nothing, and BaseException.__new__ has kept the
         # arguments already, which makes the error picklable.
         self.operation = self.name = name
-        self.limit = limit
+        self.limit, self.key = limit, key
         self.retry_after_s = None
 
     @property
@@ -30,4 +31,5 @@ class Saturated(Rejected):
     @property
     def hint(self) -> str:
         """The key to raise."""
-        return f"try again shortly, or raise max_concurrent in [resilience.operations.{self.name}]"
+        key = self.key or f"max_concurrent in [resilience.operations.{self.name}]"
+        return f"try again shortly, or raise {key}"

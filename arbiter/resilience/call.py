@@ -35,10 +35,11 @@ class Parts:
 class Call(Expiring):
     """One call on its way through a seam."""
 
-    __slots__ = ("context", "era", "queue", "span", "started")
+    __slots__ = ("context", "era", "paused", "queue", "span", "started")
 
     context: Token[Context]
     era: int
+    paused: float
     queue: DeadlineQueue | None
     span: Span
     started: float
@@ -55,7 +56,14 @@ class NoBreaker:
         """Let the call through."""
         return 0
 
+    def ask(self, now: float) -> int:  # noqa: ARG002  a breaker's
+        """Let the call through."""
+        return 0
+
     def succeeded(self, era: int, seconds: float = 0.0) -> None:
+        """Pass over a verdict."""
+
+    def failed(self, era: int, error: BaseException, seconds: float = 0.0) -> None:
         """Pass over a verdict."""
 
     def unwanted(self, era: int, result: object, seconds: float = 0.0) -> None:

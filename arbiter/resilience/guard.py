@@ -7,6 +7,7 @@ become `<provider>.<method>`. Operations of one name share breaker, limit and co
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakValueDictionary
 
 from opentelemetry.trace import NoOpTracer, Tracer
 
@@ -16,6 +17,8 @@ from arbiter.protocols import Clock, EventSink, Live, Measurement
 from arbiter.resilience.call import Parts
 from arbiter.resilience.deadline import Deadlines
 from arbiter.resilience.outcome import Rules
+from arbiter.resilience.plan import Plan
+from arbiter.resilience.pool import Pool
 from arbiter.resilience.proxy import Proxy, as_proxy
 from arbiter.resilience.registry import BreakerRegistry
 from arbiter.resilience.seam import Seam
@@ -63,12 +66,13 @@ class Guard:
             measure=measure,
         )
         self._seams: dict[str, Seam] = {}
+        self._pools: WeakValueDictionary[str, Pool] = WeakValueDictionary()  # held by their seams
 
     def bind(self, proxy: Proxy, name: str) -> None:
         """Give every guarded method of `proxy` the seam of `<name>.<operation>`, in place of the one it had."""
         for plan in proxy._arbiter_plans:
             before = getattr(proxy, plan.slot, None)
-            seam = self._seam(f"{name}.{plan.operation}", has_deadline=plan.is_async)
+            seam = self._seam(name, plan)
             seam.users += 1
             object.__setattr__(proxy, plan.slot, seam)
             if before is not None:
@@ -92,15 +96,25 @@ class Guard:
             seam.refresh()
 
     def measurements(self) -> Iterator[Measurement]:
-        """Calls by outcome, durations, calls in flight, retries and limits of every operation."""
+        """Calls by outcome, durations, calls in flight, retries and limits of every operation; threads of each component."""
         for seam in tuple(self._seams.values()):
             yield from seam.tally.measurements()
             yield from seam.layers.measurements()
+        for pool in tuple(self._pools.values()):
+            yield from pool.measurements()
 
-    def _seam(self, name: str, *, has_deadline: bool) -> Seam:
+    def _seam(self, provider: str, plan: Plan) -> Seam:
+        name = f"{provider}.{plan.operation}"
         found = self._seams.get(name)
         if found is None:
-            found = self._seams[name] = Seam(name, self._parts, has_deadline=has_deadline)
+            pool = self._pool(provider) if plan.is_offloaded else None
+            found = self._seams[name] = Seam(name, self._parts, plan, pool)
+        return found
+
+    def _pool(self, provider: str) -> Pool:
+        found = self._pools.get(provider)
+        if found is None:
+            found = self._pools[provider] = Pool(provider, self._parts.settings)
         return found
 
     def _leave(self, seam: Seam) -> None:

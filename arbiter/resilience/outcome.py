@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from arbiter.errors import DomainError, Rejected
 
-__all__ = ["ANSWER", "CANCELLED", "FAILURE", "IGNORED", "TIMEOUT", "Outcome", "Rules"]
+__all__ = [
+    "ANSWER",
+    "CANCELLED",
+    "FAILURE",
+    "IGNORED",
+    "REJECTED",
+    "SATURATED",
+    "TIMEOUT",
+    "Outcome",
+    "Rules",
+]
 
 
 class Outcome(enum.StrEnum):
@@ -46,7 +56,13 @@ ANSWER: Final = Outcome.ANSWER
 CANCELLED: Final = Outcome.CANCELLED
 FAILURE: Final = Outcome.FAILURE
 IGNORED: Final = Outcome.IGNORED
+REJECTED: Final = Outcome.REJECTED
+SATURATED: Final = Outcome.SATURATED
 TIMEOUT: Final = Outcome.TIMEOUT
+
+
+_Types = tuple[type[BaseException], ...]
+_MOST_KNOWN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +78,27 @@ class Rules:
     ignore: tuple[type[BaseException], ...] = (Rejected,)
     answers: tuple[type[BaseException], ...] = (DomainError,)
     record: tuple[type[BaseException], ...] = (Exception,)
+    _known: dict[type[BaseException], Outcome] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def extended(self, ignore: _Types = (), answers: _Types = (), record: _Types = ()) -> Rules:
+        """These rules with more types to ignore and to take for answers; `record`, where given, replaces theirs."""
+        return Rules(self.ignore + ignore, self.answers + answers, record or self.record)
 
     def outcome_of(self, error: BaseException) -> Outcome:
         """The outcome of a call that raised `error`."""
+        return self._known.get(type(error)) or self._judged(error)
+
+    def _judged(self, error: BaseException) -> Outcome:
         if isinstance(error, BaseExceptionGroup):
             return self._outcome_of_group(error)
+        if len(self._known) >= _MOST_KNOWN:  # somebody makes types as they go
+            self._known.clear()
+        outcome = self._known[type(error)] = self._outcome_of_one(error)
+        return outcome
+
+    def _outcome_of_one(self, error: BaseException) -> Outcome:
         if not isinstance(error, Exception):
             return CANCELLED
         if isinstance(error, self.ignore):

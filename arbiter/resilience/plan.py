@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from arbiter.operation import operation_of
+from arbiter.operation import Operation, blocking_of, operation_of
 from arbiter.resilience.fallback import Fallback, fallbacks_of
 from arbiter.resilience.retry import check_retryable
 
@@ -58,6 +58,9 @@ _KEPT_DUNDERS: Final = frozenset(
 )
 
 
+_LASTING: Final = ("AsyncContextManager", "AsyncIterator", "AsyncGenerator")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One guarded method.
@@ -65,10 +68,12 @@ class Plan:
     Attributes:
         method: its name.
         operation: the last part of the operation's name.
-        kind: "async", "sync" or "stream" (an async generator).
+        kind: "async", "sync", "stream" (an async generator) or "lasting" (a plain method whose result may be one, or
+            an async context manager).
         fallbacks: what answers in its place, in order.
         retried: whether a failed call may be made again.
-        span_attributes: the parameters whose values go onto the span.
+        about: what the method says about itself.
+        is_offloaded: whether it runs on a thread of its component's.
     """
 
     method: str
@@ -76,7 +81,13 @@ class Plan:
     kind: str
     fallbacks: tuple[Fallback, ...]
     retried: bool
-    span_attributes: tuple[str, ...]
+    about: Operation
+    is_offloaded: bool = False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a call goes on while its caller works with what it got so far."""
+        return self.kind in ("stream", "lasting")
 
     @property
     def is_async(self) -> bool:
@@ -90,7 +101,9 @@ class Plan:
 
 
 def plans_of(cls: type) -> tuple[Plan, ...]:
-    """A plan for every public method that is an operation. Sync generators are none: they run at their consumer's."""
+    """A plan for every public method that is an operation. Sync generators and context managers are
+    none: they run at their consumer's.
+    """
     return tuple(
         _plan(cls, name, method) for name, method in _public_methods(cls) if operation_of(method).guarded
     )
@@ -119,19 +132,36 @@ def _plan(cls: type, name: str, method: FunctionType) -> Plan:
     if about.idempotent:
         check_retryable(f"{cls.__qualname__}.{name}", kind)
     fallbacks = fallbacks_of(cls, name, kind, _held_names(cls)) if about.fallback else ()
-    return Plan(name, about.name or name, kind, fallbacks, about.idempotent, about.span_attributes)
+    if about.fails_if is not None and kind in ("stream", "lasting"):
+        raise TypeError(
+            f"{cls.__qualname__}.{name}: fails_if cannot judge what yields: it has no result until its end"
+        )
+    return Plan(
+        name, about.name or name, kind, fallbacks, about.idempotent, about, blocking_of(method) is not None
+    )
 
 
 def _kind_of(method: FunctionType) -> str:
     if inspect.isasyncgenfunction(method):
         return "stream"
-    return "async" if inspect.iscoroutinefunction(method) else "sync"
+    if inspect.iscoroutinefunction(method):
+        return "async"
+    # What contextlib's decorator wraps is an async generator function.
+    is_lasting = inspect.isasyncgenfunction(inspect.unwrap(method)) or _returns_lasting(method)
+    return "lasting" if is_lasting else "sync"
+
+
+def _returns_lasting(method: FunctionType) -> bool:
+    annotation = str(inspect.get_annotations(method).get("return", ""))
+    return any(name in annotation for name in _LASTING)
 
 
 def _public_methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
     for name in sorted(_member_names(cls)):
         member = inspect.getattr_static(cls, name, None)
-        is_operation = isinstance(member, FunctionType) and not inspect.isgeneratorfunction(member)
+        is_operation = isinstance(member, FunctionType) and not inspect.isgeneratorfunction(
+            inspect.unwrap(member)
+        )
         if is_operation and not name.startswith("_") and name not in _LIFECYCLE:
             yield name, member
 

@@ -14,6 +14,7 @@ from types import CoroutineType
 from typing import Any, Final
 
 from arbiter.resilience.compose import COMPOSED_NAMES, composed, fallback_names
+from arbiter.resilience.lasting import lasting
 from arbiter.resilience.plan import Plan
 from arbiter.resilience.stream import awaited, stream
 
@@ -22,6 +23,7 @@ __all__ = ["forwarding_method", "guarded_method"]
 _INDENT: Final = "    "
 _HELPERS: Final = {
     "_arbiter_stream": stream,
+    "_arbiter_lasting": lasting,
     "_arbiter_awaited": awaited,
     "_arbiter_Coroutine": CoroutineType,
     **COMPOSED_NAMES,
@@ -32,7 +34,7 @@ def guarded_method(cls: type, plan: Plan) -> Callable[..., Any]:
     """The proxy's method of that plan, to all appearance the component's own."""
     original = getattr(cls, plan.method)
     signature = inspect.signature(original)
-    body = {"async": _async_body, "sync": _sync_body, "stream": _stream_body}[plan.kind](plan, signature)
+    body = _BODIES[plan.kind](plan, signature)
     return _compiled(f"{cls.__module__}.{cls.__qualname__}", plan, original, signature, body)
 
 
@@ -83,6 +85,20 @@ def _stream_body(plan: Plan, signature: inspect.Signature) -> list[str]:
     return [f"return _arbiter_stream({me}.{plan.slot}, {call})"]
 
 
+def _lasting_body(plan: Plan, signature: inspect.Signature) -> list[str]:
+    me = _self_name(signature)
+    call = f"{me}._arbiter_inner.{plan.method}({_arguments(signature)})"
+    return [f"return _arbiter_lasting({me}.{plan.slot}, {call})"]
+
+
+_BODIES: Final = {
+    "async": _async_body,
+    "sync": _sync_body,
+    "stream": _stream_body,
+    "lasting": _lasting_body,
+}
+
+
 def _bracket(plan: Plan, signature: inspect.Signature, wait: str, late: list[str]) -> list[str]:
     me = _self_name(signature)
     return [
@@ -94,21 +110,50 @@ def _bracket(plan: Plan, signature: inspect.Signature, wait: str, late: list[str
         f"{_INDENT}_arbiter_call = _arbiter_gate.admit()",
         *_annotation(plan),
         "try:",
-        f"{_INDENT}_arbiter_result = {wait}_arbiter_inner.{plan.method}({_arguments(signature)})",
+        f"{_INDENT}_arbiter_result = {wait}{_invocation(plan, signature)}",
+        *(_INDENT + line for line in _asking(plan)),
         "except BaseException as _arbiter_error:",
         f"{_INDENT}_arbiter_gate.raised(_arbiter_call, _arbiter_error)",
         f"{_INDENT}raise",
         *late,
+        *_unwanted(plan),
         "if not _arbiter_gate.quiet:",
         f"{_INDENT}_arbiter_gate.succeeded(_arbiter_call)",
         f"return {me} if _arbiter_result is _arbiter_inner else _arbiter_result",
     ]
 
 
-def _annotation(plan: Plan) -> list[str]:
-    if not plan.span_attributes:
+def _invocation(plan: Plan, signature: inspect.Signature) -> str:
+    method, arguments = f"_arbiter_inner.{plan.method}", _arguments(signature)
+    if not plan.is_offloaded:
+        return f"{method}({arguments})"
+    return f"_arbiter_seam.pool.run(_arbiter_seam.name, {', '.join(filter(None, (method, arguments)))})"
+
+
+def _asking(plan: Plan) -> list[str]:
+    # Inside the try: a predicate that raises ends the call as the method itself would.
+    if plan.about.fails_if is None:
         return []
-    values = ", ".join(f"{name}={name}" for name in plan.span_attributes)
+    ask = "_arbiter_seam.fails_if(_arbiter_result)"
+    if plan.kind == "sync":  # a coroutine is judged when it has been awaited
+        ask = f"not isinstance(_arbiter_result, _arbiter_Coroutine) and {ask}"
+    return [f"_arbiter_failed = {ask}"]
+
+
+def _unwanted(plan: Plan) -> list[str]:
+    if plan.about.fails_if is None:
+        return []
+    return [
+        "if _arbiter_failed:",
+        f"{_INDENT}_arbiter_gate.unwanted(_arbiter_call, _arbiter_result)",
+        f"{_INDENT}return _arbiter_result",
+    ]
+
+
+def _annotation(plan: Plan) -> list[str]:
+    if not plan.about.span_attributes:
+        return []
+    values = ", ".join(f"{name}={name}" for name in plan.about.span_attributes)
     return [
         "if _arbiter_seam.tracer is not None:",
         f"{_INDENT}_arbiter_seam.annotate(_arbiter_call, {values})",

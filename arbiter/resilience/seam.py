@@ -17,22 +17,29 @@ from __future__ import annotations
 
 from asyncio import current_task, get_running_loop
 from bisect import bisect_left
-from typing import Final, NoReturn
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+from typing import Any, Final
 
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
-from arbiter.errors import DeadlineExceeded, Rejected
+from arbiter.errors import DeadlineExceeded
 from arbiter.events import CallRejected
 from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.call import NO_BREAKER, Call, NoBreaker, Parts
+from arbiter.resilience.counted import Counted
 from arbiter.resilience.deadline import DeadlineQueue
 from arbiter.resilience.layers import Layers
-from arbiter.resilience.outcome import FAILURE, TIMEOUT, Outcome
+from arbiter.resilience.outcome import FAILURE, IGNORED, REJECTED, SATURATED, TIMEOUT, Outcome
+from arbiter.resilience.plan import Plan
 from arbiter.resilience.policy import Policy
+from arbiter.resilience.pool import Pool
 from arbiter.resilience.registry import policy_of
 from arbiter.resilience.settings import ResilienceSettings
+from arbiter.resilience.states import UnwantedResult
 from arbiter.resilience.tally import BOUNDS_S, QUICK_S, Tally
 
 __all__ = ["Seam"]
@@ -47,23 +54,36 @@ class Seam:
     Args:
         name: the operation, `<provider>.<method>`.
         parts: what it shares with the guard's other seams.
-        has_deadline: whether calls can be ended: async ones can, a sync one stays on its caller's thread.
+        plan: the method. An async one can be ended by a deadline, a sync one stays on its caller's thread.
+        pool: the threads of its component, where it is offloaded.
+
+    Attributes:
+        gate: what brackets a call.
+        tally: its counts.
+        layers: retry and fallback.
+        pool: see above.
+        fails_if: says whether a result is a failure; None where none is.
+        users: how many proxies hold it.
     """
 
     __slots__ = (
         "_applied",
         "_breaker",
         "_circuit",
-        "_has_deadline",
         "_limit",
         "_monotonic",
+        "_overrun_s",
         "_parts",
+        "_plan",
         "_queue",
         "_recheck_at",
+        "_rules",
         "_timeout_s",
+        "fails_if",
         "gate",
         "layers",
         "name",
+        "pool",
         "tally",
         "tracer",
         "users",
@@ -72,13 +92,18 @@ class Seam:
     era: Final = 0
     quiet: Final = False
     gate: CircuitBreaker | NoBreaker | Counted | Seam
+    fails_if: Callable[[Any], bool] | None
 
-    def __init__(self, name: str, parts: Parts, *, has_deadline: bool) -> None:
+    def __init__(self, name: str, parts: Parts, plan: Plan, pool: Pool | None = None) -> None:
+        about = plan.about
+        if about.ignore or about.answers or about.record:
+            parts = replace(parts, rules=parts.rules.extended(about.ignore, about.answers, about.record))
         self.name, self.tracer, self.tally = name, parts.tracer, Tally(name)
         self.users = 0
-        self._parts, self._has_deadline = parts, has_deadline
+        self.pool, self.fails_if = pool, about.fails_if
         self.layers = Layers(name, parts, self.tally)
-        self._circuit = parts.breakers.get(name)
+        self._parts, self._plan, self._rules = parts, plan, parts.rules
+        self._circuit = parts.breakers.get(name, rules=parts.rules, interval=about.open_interval_s)
         self._monotonic = parts.clock.monotonic
         self._queue: DeadlineQueue | None = None
         self._recheck_at = 0.0
@@ -97,12 +122,13 @@ class Seam:
         self._circuit.configure(policy)
         self.layers.policy = policy
         self._breaker: CircuitBreaker | NoBreaker = self._circuit if policy.enabled else NO_BREAKER
-        self._timeout_s = policy.timeout_s if self._has_deadline else None
+        self._timeout_s = policy.timeout_s if self._plan.is_async else None
+        self._overrun_s = inf if self._timeout_s is None or self._plan.is_lasting else self._timeout_s
         self._limit, self._queue = policy.max_concurrent, None
-        if self.tracer or self._timeout_s or self._limit:
+        if self.tracer or self._timeout_s or self._limit or self._plan.is_lasting:
             self.gate = self
         else:
-            self.gate = Counted(self) if self._parts.measure else self._breaker
+            self.gate = Counted(self) if self._parts.measure or policy.slow_call_s else self._breaker
 
     # The bracket around a call.
 
@@ -114,9 +140,13 @@ class Seam:
         breaker = self._breaker
         era = breaker.era
         if not breaker.quiet:
-            era = self._through(breaker)
+            asked = breaker.ask(started)
+            if asked is None:
+                self.tally.others[REJECTED] += 1
+                raise self._circuit.refused(started) from self._circuit.last_failure
+            era = asked
         if self._limit is not None and self.tally.running >= self._limit:
-            self._saturated(breaker, era, self._limit)
+            raise self._saturated(breaker, era, self._limit)
         self.tally.admitted += 1
         call = Call()
         call.started, call.era = started, era
@@ -141,6 +171,8 @@ class Seam:
         tally = self.tally
         tally.buckets[0 if seconds <= QUICK_S else bisect_left(BOUNDS_S, seconds)] += 1
         tally.total_s += seconds
+        if seconds > self._overrun_s:
+            tally.overran += 1
         if not self._breaker.quiet:
             self._breaker.succeeded(call.era, seconds)
         if self.tracer is not None:
@@ -149,21 +181,35 @@ class Seam:
 
     def raised(self, call: Call, error: BaseException) -> None:
         """The call raised; raises `DeadlineExceeded` in place of the cancellation that its deadline caused."""
-        end, outcome = self._end_of(call, error)
-        seconds = self._monotonic() - call.started
-        self._breaker.judge(call.era, end, outcome, seconds)
-        self.tally.finished(seconds, outcome)
-        if self.tracer is not None:
-            _close_span(call, end, outcome)
-        if end is not error:
-            raise end from error
+        queue = call.queue
+        if queue is None:
+            pass
+        elif not call.expired:
+            del queue.calls[call]
+        elif call.owns(error):
+            late = DeadlineExceeded(self.name, queue.timeout_s)
+            self._end(call, late, TIMEOUT)
+            raise late from error
+        if self.pool is not None and isinstance(error, Saturated) and error.operation == self.name:
+            self._drop(call)  # no thread was free: nothing ran
+            self._count_saturation()
+            return
+        self._end(call, error, self._rules.outcome_of(error))
 
-    def annotate(self, call: object, **values: object) -> None:
-        """Put the call's arguments that are plain values onto its span."""
-        if isinstance(call, Call) and call.span.is_recording():
-            for name, value in values.items():
-                if isinstance(value, (str, int, float)):
-                    call.span.set_attribute(name, value)
+    def unwanted(self, call: Call, result: object) -> None:
+        """The call returned what its operation declares a failure."""
+        self._leave_queue(call)
+        self._end(call, UnwantedResult(self.name, result), FAILURE)
+
+    def passed_over(self, call: Call, error: BaseException) -> None:
+        """The call ended with an error of its caller's own, which says nothing."""
+        self._leave_queue(call)
+        self._end(call, error, IGNORED)
+
+    def dismissed(self, call: Call) -> None:
+        """The call turned out not to be one: nothing is counted and no span is sent."""
+        self._leave_queue(call)
+        self._drop(call)
 
     # The deadline's part.
 
@@ -188,98 +234,73 @@ class Seam:
         if not queue.armed:
             queue.arm(queue.timeout_s)
 
-    def proceed(self, call: object) -> None:
-        """The next item of a generator is asked for: its deadline runs."""
-        if isinstance(call, Call) and call.queue is not None:
-            self.resume(call, self._monotonic())
+    def pause(self, call: Call) -> None:
+        """The method waits for its caller, as a generator that has yielded does: its deadline and duration stand."""
+        self._leave_queue(call)
+        call.paused = self._monotonic()
 
-    def pause(self, call: object) -> None:
-        """A generator has yielded: while its consumer works, no deadline runs."""
-        if isinstance(call, Call) and call.queue is not None:
-            if call.expired:
-                call.task.uncancel()
-            else:
-                del call.queue.calls[call]
+    def proceed(self, call: Call) -> None:
+        """The method goes on."""
+        now = self._monotonic()
+        call.started += now - call.paused
+        if call.queue is not None:
+            self.resume(call, now)
 
-    def dismissed(self, call: Call) -> None:
-        """The call turned out not to be one: nothing is counted and no span is sent."""
+    # The span's part.
+
+    def annotate(self, call: object, **values: object) -> None:
+        """Put the call's arguments that are plain values onto its span."""
+        if isinstance(call, Call) and call.span.is_recording():
+            for name, value in values.items():
+                if isinstance(value, (str, int, float)):
+                    call.span.set_attribute(name, value)
+
+    def leave_span(self, call: Call) -> None:
+        """The caller's own code runs: the call's span is not current."""
+        if self.tracer is not None:
+            detach(call.context)
+
+    def enter_span(self, call: Call) -> None:
+        """The method goes on: the call's span is current again."""
+        if self.tracer is not None:
+            call.context = attach(set_span_in_context(call.span))
+
+    # What is rare.
+
+    def _end(self, call: Call, error: BaseException, outcome: Outcome) -> None:
+        seconds = self._monotonic() - call.started
+        if outcome is FAILURE:
+            self._breaker.failed(call.era, error, seconds)
+        else:
+            self._breaker.judge(call.era, error, outcome, seconds)
+        self.tally.finished(seconds, outcome)
+        if self.tracer is not None:
+            _close_span(call, error, outcome)
+
+    def _drop(self, call: Call) -> None:
         self._breaker.released(call.era)
         self.tally.admitted -= 1
         if self.tracer is not None:
             detach(call.context)
 
-    # What is rare.
+    @staticmethod
+    def _leave_queue(call: Call) -> None:
+        if call.queue is not None:
+            if call.expired:  # its method swallowed the cancellation
+                call.task.uncancel()
+            else:
+                del call.queue.calls[call]
 
-    def _through(self, breaker: CircuitBreaker | NoBreaker) -> int:
-        try:
-            return breaker.admit()
-        except Rejected:
-            self.tally.others[Outcome.REJECTED] += 1
-            raise
-
-    def _saturated(self, breaker: CircuitBreaker | NoBreaker, era: int, limit: int) -> NoReturn:
+    def _saturated(self, breaker: CircuitBreaker | NoBreaker, era: int, limit: int) -> Saturated:
         error = Saturated(self.name, limit)
-        breaker.judge(era, error, Outcome.SATURATED)
-        self.tally.others[Outcome.SATURATED] += 1
+        breaker.judge(era, error, SATURATED)
+        self._count_saturation()
+        return error
+
+    def _count_saturation(self) -> None:
+        self.tally.others[SATURATED] += 1
         if self._parts.events is not None:
-            self._parts.events.publish(CallRejected(self.name, Outcome.SATURATED.value))
-        raise error
-
-    def _end_of(self, call: Call, error: BaseException) -> tuple[BaseException, Outcome]:
-        queue = call.queue
-        if queue is not None:
-            queue.calls.pop(call, None)
-            if call.owns(error):
-                return DeadlineExceeded(self.name, queue.timeout_s), TIMEOUT
-        return error, self._parts.rules.outcome_of(error)
-
-
-class Counted:
-    """The gate of a seam that has a breaker and counts, and nothing else: a call is its start and its era."""
-
-    __slots__ = ("_breaker", "_monotonic", "_seam", "_tally")
-
-    era: Final = 0
-    quiet: Final = False
-
-    def __init__(self, seam: Seam) -> None:
-        self._seam, self._breaker = seam, seam._breaker
-        self._tally, self._monotonic = seam.tally, seam._monotonic
-
-    def admit(self) -> tuple[float, int]:
-        """Admit a call: what comes back goes to `succeeded` or `raised`. Raises a `Rejected`."""
-        started = self._monotonic()
-        if started >= self._seam._recheck_at:
-            self._seam.refresh()
-        breaker = self._breaker
-        era = breaker.era
-        if not breaker.quiet:
-            era = self._seam._through(breaker)
-        self._tally.admitted += 1
-        return started, era
-
-    def succeeded(self, call: tuple[float, int]) -> None:
-        """The call returned."""
-        started, era = call
-        seconds = self._monotonic() - started
-        tally = self._tally
-        tally.buckets[0 if seconds <= QUICK_S else bisect_left(BOUNDS_S, seconds)] += 1
-        tally.total_s += seconds
-        if not self._breaker.quiet:
-            self._breaker.succeeded(era, seconds)
-
-    def raised(self, call: tuple[float, int], error: BaseException) -> None:
-        """The call raised."""
-        started, era = call
-        outcome = self._seam._parts.rules.outcome_of(error)
-        seconds = self._monotonic() - started
-        self._breaker.judge(era, error, outcome, seconds)
-        self._tally.finished(seconds, outcome)
-
-    def dismissed(self, call: tuple[float, int]) -> None:
-        """The call turned out not to be one: nothing is counted."""
-        self._breaker.released(call[1])
-        self._tally.admitted -= 1
+            self._parts.events.publish(CallRejected(self.name, SATURATED.value))
 
 
 def _close_span(call: Call, end: BaseException, outcome: Outcome) -> None:

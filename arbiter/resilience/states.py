@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pybreaker
 
@@ -49,24 +49,36 @@ _WAYS: Final = {
 class CircuitOpen(Rejected, pybreaker.CircuitBreakerError):
     """The breaker did not let the call through; `except pybreaker.CircuitBreakerError` catches it too.
 
-    Args:
+    Attributes:
         name: the operation's name.
         state: "open", "half-open" (all permits are taken) or "forced-open".
         retry_after_s: seconds until a trial may be made; None while nobody can know.
         last_failure: what the last counted failure raised.
     """
 
-    def __init__(
-        self,
-        name: str,
-        state: str,
-        retry_after_s: float | None = None,
-        last_failure: BaseException | None = None,
-    ) -> None:
-        # No super().__init__(): a rejection must cost next to nothing, and BaseException.__new__ has kept the
-        # arguments already, which makes the error picklable.
-        self.operation = self.name = name
-        self.state, self.retry_after_s, self.last_failure = state, retry_after_s, last_failure
+    name: str
+    state: str
+    last_failure: BaseException | None
+
+    # BaseException keeps the arguments, and the fields are read from there: a rejection must cost next to nothing, and
+    # an __init__ of Python's is a third of it. The arguments make it picklable as well.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str,
+            state: str,
+            retry_after_s: float | None = None,
+            last_failure: BaseException | None = None,
+        ) -> None: ...
+    else:
+        __init__ = Exception.__init__
+        operation = name = property(lambda self: self.args[0], doc="The operation's name.")
+        state = property(lambda self: self.args[1], doc="The circuit's state.")
+        retry_after_s = property(
+            lambda self: (*self.args[2:3], None)[0], doc="Seconds until a trial, or None."
+        )
+        last_failure = property(lambda self: (*self.args[3:4], None)[0], doc="The last counted failure.")
 
     @property
     def message(self) -> str:

@@ -28,18 +28,21 @@ async def awaited(seam: Seam, coroutine: Coroutine[Any, Any, T]) -> T:
         raise
     try:
         result = await coroutine
+        failed = seam.fails_if is not None and seam.fails_if(result)
     except BaseException as error:
         gate.raised(call, error)
         raise
-    gate.succeeded(call)
+    if failed:
+        gate.unwanted(call, result)
+    else:
+        gate.succeeded(call)
     return result
 
 
 async def stream(seam: Seam, source: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
     """Pass on what `source` yields, and to it what is sent or thrown in."""
     context = copy_context()
-    gate: Any = seam.gate
-    call = context.run(gate.admit)
+    call = context.run(seam.admit)
     step = source.__anext__()
     try:
         while True:
@@ -48,17 +51,19 @@ async def stream(seam: Seam, source: AsyncGenerator[Any, Any]) -> AsyncGenerator
             try:
                 sent = yield item
             except GeneratorExit:
+                seam.proceed(call)
                 await _Inside(context, source.aclose())
                 raise
             except BaseException as thrown:  # noqa: BLE001  it is the source's to deal with
+                seam.proceed(call)
                 step = source.athrow(thrown)
             else:
+                seam.proceed(call)
                 step = source.asend(sent)
-            seam.proceed(call)
     except StopAsyncIteration:
-        context.run(gate.succeeded, call)
+        context.run(seam.succeeded, call)
     except BaseException as error:
-        context.run(gate.raised, call, error)
+        context.run(seam.raised, call, error)
         raise
 
 

@@ -31,13 +31,14 @@ class Tally:
         total_s: the sum of their durations.
         others: outcomes other than success.
         admitted: calls that were let through; each ends in a bucket.
+        overran: calls that returned after their deadline: the method blocked its thread, or swallowed the cancellation.
     """
 
-    __slots__ = ("admitted", "buckets", "name", "others", "total_s")
+    __slots__ = ("admitted", "buckets", "name", "others", "overran", "total_s")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.admitted = 0
+        self.admitted = self.overran = 0
         self.buckets = [0] * (len(BOUNDS_S) + 1)
         self.total_s = 0.0
         self.others: Counter[Outcome] = Counter()
@@ -49,7 +50,7 @@ class Tally:
 
     def finished(self, seconds: float, outcome: Outcome) -> None:
         """One call ran for `seconds` and did not simply return."""
-        self.buckets[bisect_left(BOUNDS_S, seconds)] += 1
+        self.buckets[0 if seconds <= QUICK_S else bisect_left(BOUNDS_S, seconds)] += 1
         self.total_s += seconds
         self.others[outcome] += 1
 
@@ -87,6 +88,14 @@ class Tally:
             "gauge",
             self.running,
             "Guarded calls that are running.",
+            "{call}",
+            (operation,),
+        )
+        yield Measurement(
+            "arbiter.operation.overran",
+            "counter",
+            self.overran,
+            "Guarded calls that returned after their deadline, since they blocked or swallowed the cancellation.",
             "{call}",
             (operation,),
         )
