@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from arbiter._version import __version__
+from arbiter.checks import health_check
 
 # Not lazily: once its module is loaded, the package's attribute would be the module and hide the decorator.
 from arbiter.operation import operation
@@ -31,6 +32,7 @@ __all__ = [
     "SettingsProvider",
     "__version__",
     "guarded",
+    "health_check",
     "operation",
 ]
 

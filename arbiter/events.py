@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from arbiter.protocols import EventSink, Status
 
 __all__ = [
+    "Alarm",
     "BreakerChanged",
     "BreakerWouldOpen",
     "CallRejected",
@@ -18,6 +19,8 @@ __all__ = [
     "EventBus",
     "FellBack",
     "HealthChanged",
+    "LoopBlocked",
+    "LoopFreed",
     "OperatorActed",
     "PhaseEntered",
     "RestartRequired",
@@ -98,6 +101,50 @@ class HealthChanged:
     old: Status | None
     new: Status
     output: str = ""
+    critical: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked:
+    """The event loop has not turned for `lag_s` seconds, and this is where it stands: published from another thread.
+
+    Attributes:
+        lag_s: for how long already.
+        where: the innermost call, `handler (shop/api.py:12)`.
+        stack: that call and those around it, the innermost first.
+        serious: long enough for liveness to fail.
+    """
+
+    lag_s: float
+    where: str
+    stack: tuple[str, ...] = ()
+    serious: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFreed:
+    """The event loop turns again after `blocked_s` seconds for which `LoopBlocked` was published."""
+
+    blocked_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that people should hear of began, or is over, in an application's own words; alert sinks tell them.
+
+    Attributes:
+        name: what kind of thing, `AgentAnomaly`; with `subject` it says which alarm this is.
+        subject: whom or what it concerns, an agent's id.
+        on: whether it began, or is over.
+        summary: one sentence for people.
+        critical: whether somebody has to act now.
+    """
+
+    name: str
+    subject: str
+    on: bool
+    summary: str = ""
+    critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

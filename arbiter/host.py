@@ -21,7 +21,6 @@ from starlette.types import ASGIApp
 
 from arbiter.errors import ConfigurationError, StartError
 from arbiter.events import PhaseEntered, RestartRequired, SettingsApplied, SettingsRejected
-from arbiter.health.registry import CheckExists
 from arbiter.infrastructure import Infrastructure
 from arbiter.lifecycle.signals import Signals
 from arbiter.lifecycle.watchdog import Watchdog
@@ -186,7 +185,7 @@ class Host:
             failure = StartError("The application did not start; what had started was stopped again.")
             failure.__cause__ = error
             self._report(failure)
-            return ExitCode.START_FAILED
+            return ExitCode.CONFIGURATION if _blames_settings(error) else ExitCode.START_FAILED
         return None
 
     async def _serve(self, server: Server, management: ManagementListener, stop: asyncio.Event) -> int:
@@ -256,12 +255,17 @@ def oversee_settings(container: Infrastructure) -> SettingsOversight:
     """Let reloads be heard, seen in health and begun by changed files; say what looks like a mistake."""
     source, oversight = container.settings.source(), container.oversight()
     source.events = container.events()
-    with suppress(CheckExists):  # a container may be started more than once
-        container.health().register("config", oversight.look, critical=False)
     oversight.begin()
     for warning in source.snapshot.warnings:
         log.warning("config.warning", warning=warning)
     return oversight
+
+
+def _blames_settings(error: BaseException | None) -> bool:
+    """Whether a start failed over a setting, such as a health group that names a check that is not there."""
+    while error is not None and not isinstance(error, ConfigurationError):
+        error = error.__cause__
+    return error is not None
 
 
 def _say_reloaded(asked: Future[ReloadResult]) -> None:

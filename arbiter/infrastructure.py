@@ -10,6 +10,7 @@ from arbiter.clock import SystemClock
 from arbiter.container.base import Container
 from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
 from arbiter.events import EventBus
+from arbiter.health.builtin import BuiltinChecks
 from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
 from arbiter.management.probes import ProbeLayer, Probes
@@ -69,7 +70,10 @@ class Infrastructure(Container):
         events=events,
     )
 
-    heartbeat = providers.Singleton(Heartbeat, clock=clock, settings=settings.latest(lambda s: s.health))
+    heartbeat = providers.Singleton(
+        Heartbeat, clock=clock, settings=settings.latest(lambda s: s.health), events=events
+    )
+    builtin_checks = providers.Singleton(BuiltinChecks, settings.latest(lambda s: s.health), telemetry)
     health = providers.Singleton(
         HealthRegistry,
         settings=settings.latest(lambda s: s.health),
@@ -77,6 +81,7 @@ class Infrastructure(Container):
         events=events,
         service=config.observability.service_name,
         version=__version__,
+        circuits=breakers.provided.troubled,
     )
     probes = providers.Singleton(Probes, health, heartbeat, config.management.token)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from arbiter.health.monitor import Reading
 from arbiter.protocols import Status
 
-__all__ = ["CheckReport", "HealthReport", "worst"]
+__all__ = ["CheckReport", "HealthReport", "degraded", "worst"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,23 @@ def worst(checks: Iterable[CheckReport], *, unknown_fails: bool) -> Status:
         if check.status in {Status.FAIL, Status.WARN}:
             status = Status.WARN
     return status
+
+
+def degraded(report: CheckReport, circuits: Mapping[str, str], *, fails: bool) -> CheckReport:
+    """The same check, a warning at best while a circuit breaker of its component is not closed.
+
+    Args:
+        report: the check of the component `X`; a status that is unknown or a failure stays.
+        circuits: the breakers that are not closed, `X.method`, with their states.
+        fails: whether an open one (not a half-open one) is the failure of a critical check.
+    """
+    own = {name: state for name, state in circuits.items() if name.rpartition(".")[0] == report.name}
+    if not own or report.status not in {Status.PASS, Status.WARN}:
+        return report
+    told = "; ".join(f"the circuit breaker {name} is {state}" for name, state in own.items())
+    output = f"{told}; {report.output}" if report.output else told
+    failed = fails and report.critical and "open" in own.values()
+    return replace(report, status=Status.FAIL if failed else Status.WARN, output=output)
 
 
 def _rfc3339(moment: datetime | None) -> str | None:

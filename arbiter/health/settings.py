@@ -27,6 +27,13 @@ class HealthSettings(Section):
     success_threshold: Annotated[int, LIVE] = Field(default=2, ge=1, le=100)
     """Consecutive successes after which a failed check counts as healthy."""
 
+    groups: Annotated[dict[str, tuple[str, ...]], LIVE] = Field(default_factory=dict)
+    """Names of checks by group; `/health/<group>` shows these, besides those that name the group themselves."""
+
+    breakers_fail_readiness: Annotated[bool, LIVE] = False
+    """Whether an open circuit breaker fails its component's check, where that is critical; else it only degrades
+    it."""
+
     lag_warn_s: Annotated[float, LIVE] = Field(default=0.5, gt=0, le=60)
     """Seconds that the event loop may stand still before liveness warns."""
 
@@ -34,8 +41,19 @@ class HealthSettings(Section):
     """Seconds that the event loop may stand still before liveness fails and the platform may restart the
     process."""
 
+    disk_path: Annotated[str, LIVE] = "."
+    """The disk that is watched: that of this directory, relative to the working directory."""
+
+    disk_warn_mb: Annotated[float, LIVE] = Field(default=1024.0, ge=0)
+    """Megabytes (of 1048576 bytes) that must be free there, or the check `disk` warns."""
+
+    disk_fail_mb: Annotated[float, LIVE] = Field(default=128.0, ge=0)
+    """Megabytes that must be free there, or it fails, which degrades the whole."""
+
     @model_validator(mode="after")
     def _warns_before_it_fails(self) -> Self:
         if self.lag_warn_s > self.lag_fail_s:
             raise ValueError("lag_warn_s must not exceed lag_fail_s")
+        if self.disk_fail_mb > self.disk_warn_mb:
+            raise ValueError("disk_fail_mb must not exceed disk_warn_mb")
         return self

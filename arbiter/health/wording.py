@@ -20,6 +20,8 @@ def one_line(text: str) -> str:
     """The first line of `text`, at most 300 characters, with passwords of addresses and `password=...`
     masked.
     """
+    # no lone surrogates: the answer is UTF-8
+    text = text.encode(errors="replace").decode()
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     masked = _URL_PASSWORD.sub(rf"\g<head>:{_MASK}@", first)
     masked = _NAMED_SECRET.sub(rf"\g<name>{_MASK}", masked)

@@ -67,7 +67,7 @@ def _dispatch(acts: dict[str, Act]) -> Act:
 
 def _probes(operator: Operator) -> Iterator[_Endpoint]:
     async def probe(request: Request) -> Response:
-        return operator.probes.answer(request)
+        return await operator.probes.answer(request)
 
     for path in _PROBES:
         yield _Endpoint(path, "GET", probe, openapi.PROBES[path])

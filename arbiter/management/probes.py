@@ -6,23 +6,25 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
-import orjson
 from pydantic import SecretStr
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arbiter.health.liveness import Heartbeat
-from arbiter.health.registry import HealthRegistry, HealthReport
-from arbiter.protocols import Status
+from arbiter.health.registry import HealthRegistry, HealthReport, UnknownGroup
+from arbiter.management.rendering import render
 from arbiter.serving.problems import problem
 
 __all__ = ["ProbeLayer", "Probes", "is_loopback", "presents_token"]
+
+_NOT_STORED: Final = {"Cache-Control": "no-store"}
 
 
 class Probes:
@@ -36,11 +38,11 @@ class Probes:
 
     def __init__(self, health: HealthRegistry, heartbeat: Heartbeat, token: SecretStr) -> None:
         self._token = token.get_secret_value()
-        self._reports: Mapping[str, Callable[[], HealthReport]] = {
-            "/livez": heartbeat.liveness,
-            "/readyz": health.readiness,
-            "/startupz": health.startup,
-            "/healthz": health.health,
+        self._reports: Mapping[str, Callable[[Collection[str]], HealthReport]] = {
+            "/livez": lambda _: heartbeat.liveness(),
+            "/readyz": lambda exclude: health.readiness(exclude=exclude),
+            "/startupz": lambda _: health.startup(),
+            "/healthz": lambda exclude: health.health(exclude=exclude),
         }
         self._health = health
 
@@ -48,8 +50,12 @@ class Probes:
         """Whether `path` is one of the probes."""
         return path in self._reports or path.startswith("/health/")
 
-    def answer(self, request: Request) -> Response:
-        """The report that was asked for: 200 for pass and warn, 503 for fail, 404 for an unknown group."""
+    async def answer(self, request: Request) -> Response:
+        """The report that was asked for: 200 for pass and warn, 503 for fail, 404 for an unknown group.
+
+        `?verbose` makes text of it, `?exclude=<check>` leaves checks out of account, `?refresh` runs those first whose
+        results are older than a second.
+        """
         if request.method not in {"GET", "HEAD"}:
             return problem(
                 HTTPStatus.METHOD_NOT_ALLOWED,
@@ -57,20 +63,36 @@ class Probes:
                 "Probes are read.",
                 headers={"Allow": "GET, HEAD"},
             )
-        path = request.url.path
-        if path in self._reports:
-            return _render(self._reports[path](), request, details=self._may_see_details(request))
-        group = path.removeprefix("/health/")
+        details = is_loopback(request) or presents_token(request, self._token)
+        if self._presents_wrong_token(request):
+            return _unauthorised("This is not the management token.")
+        if "refresh" in request.query_params:
+            if not details:
+                return _unauthorised("Running the checks from another machine needs the management token.")
+            await self._health.refresh_on_demand()
+        exclude = [name for names in request.query_params.getlist("exclude") for name in names.split(",")]
         try:
-            report = self._health.health(group)
-        except LookupError:
+            report = self._report(request.url.path, exclude)
+        except UnknownGroup as error:
             return problem(
-                HTTPStatus.NOT_FOUND, "unknown-health-group", f"There is no health group {group!r}."
-            )
-        return _render(report, request, details=self._may_see_details(request))
+                HTTPStatus.NOT_FOUND, error.code, error.message, hint=error.hint if details else "",
+                headers=_NOT_STORED,
+            )  # fmt: skip
+        return render(report, request, details=details)
 
-    def _may_see_details(self, request: Request) -> bool:
-        return is_loopback(request) or presents_token(request, self._token)
+    def _report(self, path: str, exclude: Collection[str]) -> HealthReport:
+        if path in self._reports:
+            return self._reports[path](exclude)
+        group, _, check = path.removeprefix("/health/").partition("/")
+        return self._health.health(group, check or None, exclude=exclude)
+
+    def _presents_wrong_token(self, request: Request) -> bool:
+        """Whether there is a token, and the caller sent another one: better told than quietly shown less."""
+        return (
+            bool(self._token)
+            and "authorization" in request.headers
+            and not presents_token(request, self._token)
+        )
 
 
 class ProbeLayer:
@@ -82,7 +104,8 @@ class ProbeLayer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI asks."""
         if scope["type"] == "http" and self._probes.answers(scope["path"]):
-            await self._probes.answer(Request(scope))(scope, receive, send)
+            response = await self._probes.answer(Request(scope))
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -112,10 +135,11 @@ def _names_no_domain(request: Request) -> bool:
         return False
 
 
-def _render(report: HealthReport, request: Request, *, details: bool) -> Response:
-    status = HTTPStatus.SERVICE_UNAVAILABLE if report.status is Status.FAIL else HTTPStatus.OK
-    headers = {"Cache-Control": "no-store"}
-    if "text/plain" in request.headers.get("accept", ""):
-        return PlainTextResponse("ok\n" if status is HTTPStatus.OK else f"{report.status}\n", status, headers)
-    body = orjson.dumps(report.to_json(details=details))
-    return Response(body, status, headers, media_type="application/health+json")
+def _unauthorised(detail: str) -> Response:
+    return problem(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorised",
+        detail,
+        hint="Send Authorization: Bearer <management.token>, or no such header.",
+        headers={**_NOT_STORED, "WWW-Authenticate": "Bearer"},
+    )

@@ -11,6 +11,8 @@ from arbiter.events import (
     CallRetried,
     FellBack,
     HealthChanged,
+    LoopBlocked,
+    LoopFreed,
     OperatorActed,
     PhaseEntered,
     RestartRequired,
@@ -54,6 +56,8 @@ class EventLog:
                 log.debug("call.fell_back", operation=name, to=to, error=error)
             case HealthChanged():
                 _health(event)
+            case LoopBlocked() | LoopFreed():
+                _loop(event)
             case SettingsApplied(generation=generation, changed=changed):
                 log.info("config.reload.applied", generation=generation, changed=changed)
             case SettingsRejected(generation=generation, report=report):
@@ -89,3 +93,11 @@ def _health(event: HealthChanged) -> None:
     if event.old is None and event.new is Status.PASS:  # each check's first result: no news
         say = log.debug
     say("health.changed", check=event.check, old=event.old, new=event.new, output=event.output)
+
+
+def _loop(event: LoopBlocked | LoopFreed) -> None:
+    if isinstance(event, LoopFreed):
+        log.info("event_loop.freed", blocked_s=round(event.blocked_s, 3))
+        return
+    say = log.error if event.serious else log.warning
+    say("event_loop.blocked", lag_s=round(event.lag_s, 3), where=event.where, stack=list(event.stack))

@@ -129,13 +129,17 @@ class BreakerRegistry:
         for name, breaker in self._sorted():
             breaker.configure(policy_of(settings, name))
 
-    async def check(self) -> CheckResult:
-        """Degraded while a circuit is not closed; never failed, since others may answer still."""
-        troubled = [
-            f"{status.name} is {status.state}"
+    def troubled(self) -> dict[str, str]:
+        """The breakers that are not closed, though they are in use, with their states."""
+        return {
+            status.name: status.state
             for status in self.list()
             if status.enabled and status.state not in (CLOSED, DISABLED, OBSERVED)
-        ]
+        }
+
+    async def check(self) -> CheckResult:
+        """Degraded while a circuit is not closed; never failed, since others may answer still."""
+        troubled = [f"{name} is {state}" for name, state in self.troubled().items()]
         return CheckResult(Status.WARN, "; ".join(troubled)) if troubled else CheckResult(Status.PASS)
 
     def measurements(self) -> Iterator[Measurement]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from arbiter.checks import health_check
 from arbiter.events import SettingsApplied, SettingsRejected
 from arbiter.protocols import CheckResult, Measurement, Status
 from arbiter.settings.live import LiveSettings
@@ -47,6 +48,7 @@ class SettingsOversight:
             self._subscribed.pop(name, _nothing)()
             self._subscribed[name] = self._settings.subscribe(component, name=name)
 
+    @health_check(name="config", critical=False)
     async def look(self) -> CheckResult:
         """The `config` check: warns after a rejected reload, and while changed keys wait for a restart."""
         last = self._settings.last

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,60 +13,15 @@ from arbiter.errors import NotFound
 from arbiter.events import HealthChanged
 from arbiter.health.registry import CheckExists, HealthRegistry
 from arbiter.health.settings import HealthSettings
-from arbiter.protocols import CheckResult, MetricSource, Status
+from arbiter.protocols import MetricSource, Status
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
-
-
-@dataclass
-class Recorded:
-    events: list[object] = field(default_factory=list)
-
-    def publish(self, event: object) -> None:
-        self.events.append(event)
-
-
-@dataclass
-class Scripted:
-    """A component whose check says what the test last set."""
-
-    result: CheckResult | BaseException = field(default_factory=lambda: CheckResult(Status.PASS))
-    runs: int = 0
-
-    async def check(self) -> CheckResult:
-        self.runs += 1
-        if isinstance(self.result, BaseException):
-            raise self.result
-        return self.result
-
-
-FAIL, WARN, PASS = (CheckResult(status, "told") for status in (Status.FAIL, Status.WARN, Status.PASS))
-
-
-@dataclass
-class House:
-    registry: HealthRegistry
-    clock: FakeClock
-    settings: Fixed[HealthSettings]
-    sink: Recorded
-
-    async def turn(self, seconds: float) -> None:
-        """Let time pass in steps small enough for every schedule to take its turn."""
-        for _ in range(round(seconds * 10)):
-            self.clock.advance(0.1)
-            await settle()
-
-
-async def settle() -> None:
-    for _ in range(12):
-        await asyncio.sleep(0)
+from tests.health.kit import FAIL, PASS, WARN, House, Recorded, Scripted, a_house, settle
 
 
 @pytest.fixture
 def house() -> House:
-    clock, settings, sink = FakeClock(), Fixed(HealthSettings(interval_s=1)), Recorded()
-    registry = HealthRegistry(settings, clock, sink, service="shop", version="1.0", seed=1)
-    return House(registry, clock, settings, sink)
+    return a_house()
 
 
 async def test_checks_run_at_once_and_then_by_the_interval(house: House) -> None:

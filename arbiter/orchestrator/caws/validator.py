@@ -31,6 +31,7 @@ from arbiter.orchestrator.caws.opinion import Opinion, findings_of
 from arbiter.orchestrator.caws.policy import policy_from, policy_of
 from arbiter.orchestrator.caws.record import Record, entry_of
 from arbiter.orchestrator.caws.rulesets import RULESETS, Ruleset, ruleset_named
+from arbiter.orchestrator.caws.scaffold import scaffold
 from arbiter.orchestrator.caws.settings import CawsSettings
 from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
 
@@ -97,8 +98,13 @@ class CawsValidator:
         return judgement
 
     async def check(self) -> CheckResult:
-        """Pass: the rules are part of the program."""
-        return CheckResult(Status.PASS, f"{len(RULESETS)} rule set(s) at hand")
+        """Whether the rule set of the settings still passes a good spec and fails an empty one; nothing is recorded."""
+        rules, now = ruleset_named(self._settings.current.ruleset), self._clock.now()
+        verdicts = await asyncio.to_thread(_self_test, rules, now)
+        if verdicts != (Verdict.PASS, Verdict.FAIL):
+            told = " and ".join(verdict.value for verdict in verdicts)
+            return CheckResult(Status.FAIL, f"{rules.name} judges a good spec and an empty one: {told}")
+        return CheckResult(Status.PASS, f"{rules.name} judges as it should, one of {len(RULESETS)} rule sets")
 
     def measurements(self) -> Iterator[Measurement]:
         """Verdicts by rule set, and the time they took."""
@@ -154,6 +160,20 @@ def _log_waivers(judgement: Judgement) -> None:
                 applied_at=use.applied_at.isoformat() if use.applied_at else "",
                 expires_at=use.expires_at.isoformat() if use.expires_at else "",
             )
+
+
+def _self_test(rules: Ruleset, now: datetime) -> tuple[Verdict, ...]:
+    """The verdicts on a spec that is good by these rules, and on one that says nothing but its id."""
+    good = scaffold(
+        ruleset=rules.name,
+        file="good.yaml",
+        spec_id="FEAT-0001",
+        title="Good",
+        tier=2,
+        mode="feature",
+        module="src",
+    )
+    return tuple(_judged(spec, rules, _NOTHING, None, now).verdict for spec in (good, "id: FEAT-0001\n"))
 
 
 def _judged(

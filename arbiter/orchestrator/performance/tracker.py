@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from arbiter.checks import health_check
 from arbiter.errors import Invalid, LifecycleStateError
 from arbiter.operation import operation
 from arbiter.orchestrator.performance.contents import Store
@@ -93,9 +94,14 @@ class PerformanceTracker:
         await self._intake.stop()
 
     async def check(self) -> CheckResult:
-        """Whether events are taken and written, and the store answers."""
+        """Whether events are taken, and the store answers."""
         self._ensure_started()
         await self._store.ping()
+        return CheckResult(Status.PASS, f"{self._intake.offered} buffered, {self._intake.dropped} dropped")
+
+    @health_check(critical=False)
+    async def buffer(self) -> CheckResult:
+        """Whether what is offered gets written, and whether there is room for more."""
         intake, size = self._intake, self._settings.current.buffer_size
         if intake.failure is not None:
             return CheckResult(
@@ -104,6 +110,10 @@ class PerformanceTracker:
             )
         if intake.spooled:
             return CheckResult(Status.WARN, f"{intake.spooled} events wait on disk")
+        if intake.offered >= size:
+            return CheckResult(
+                Status.FAIL, f"the buffer is full, events are dropped: {intake.offered} of {size}"
+            )
         if intake.offered >= 0.9 * size:
             return CheckResult(Status.WARN, f"the buffer is nearly full: {intake.offered} of {size}")
         return CheckResult(Status.PASS, f"{intake.offered} of {size} buffered, {intake.dropped} dropped")

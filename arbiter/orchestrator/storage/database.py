@@ -17,12 +17,13 @@ from typing import Final, TypeVar
 from pydantic import SecretStr
 from sqlalchemy import Connection, select
 
+from arbiter.checks import health_check
 from arbiter.errors import LifecycleStateError
 from arbiter.orchestrator.storage.engines import Engines, database_url, open_engines
 from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.orchestrator.storage.jobs import Job
 from arbiter.orchestrator.storage.lanes import Reader, Writer
-from arbiter.orchestrator.storage.migrations import REVISIONS
+from arbiter.orchestrator.storage.migrations import REVISIONS, present_revision, rewrite_revision
 from arbiter.orchestrator.storage.threads import on_daemon_thread
 from arbiter.protocols import CheckResult, Measurement, Status
 
@@ -118,6 +119,22 @@ class Database:
         return CheckResult(
             Status.PASS, f"{self._opened().engines.writing.dialect.name} answers, schema {REVISIONS[-1]}"
         )
+
+    @health_check
+    async def writable(self) -> CheckResult:
+        """Whether a write is committed: the schema's own row is written anew, as it is."""
+        await self.write(rewrite_revision)
+        return CheckResult(Status.PASS)
+
+    @health_check
+    async def migrated(self) -> CheckResult:
+        """Whether the schema is the one that this program works on: another program may have changed it since."""
+        revision = await self.read(present_revision)
+        if revision == REVISIONS[-1]:
+            return CheckResult(Status.PASS)
+        # one that is not known was made by a newer program, during a rolling update
+        status = Status.FAIL if revision in {None, *REVISIONS} else Status.WARN
+        return CheckResult(status, f"the schema is {revision}, this program works on {REVISIONS[-1]}")
 
     def measurements(self) -> Iterable[Measurement]:
         """How much was read and written, and in how many commits."""

@@ -137,13 +137,13 @@ async def test_while_the_store_is_away_offers_wait_and_records_fail(database: Da
         tracker.offer(decision("offered"))
         with pytest.raises(StorageUnavailable):
             await tracker.record(decision("recorded"))
-        assert (await tracker.check()).status is Status.WARN
+        assert (await tracker.buffer()).status is Status.WARN
         assert counted(tracker, "buffered") == 1
 
         store.is_away = False
         await tracker.flush()
 
-        assert (await tracker.check()).status is Status.PASS
+        assert (await tracker.buffer()).status is Status.PASS
         assert (await tracker.summary()).events == 1
         assert (await tracker.verify()).broken_at is None
 

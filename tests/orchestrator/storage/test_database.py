@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select, text
 from arbiter.errors import Conflict, LifecycleStateError
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.errors import StorageError, StorageUnavailable
+from arbiter.orchestrator.storage.migrations import REVISIONS
 from arbiter.orchestrator.storage.schema import arms
 from arbiter.protocols import Status
 from tests.orchestrator.waiting import until
@@ -252,4 +253,31 @@ async def test_the_check_asks_the_database(any_database: Database) -> None:
     result = await any_database.check()
 
     assert result.status is Status.PASS
-    assert "schema 0002" in result.output
+    assert f"schema {REVISIONS[-1]}" in result.output
+
+
+async def test_the_write_check_commits_and_changes_nothing(any_database: Database) -> None:
+    """Whether the database can be written to is known from a real commit, after which the schema is what it was."""
+    before = counted(any_database, "commits")
+
+    result = await any_database.writable()
+
+    assert result.status is Status.PASS
+    assert counted(any_database, "commits") == before + 1
+    assert (await any_database.migrated()).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", Status.WARN),
+        ("DELETE FROM alembic_version", Status.FAIL),
+    ],
+)
+async def test_a_schema_that_was_changed_meanwhile_is_told(
+    database: Database, change: str, status: Status
+) -> None:
+    """A newer program's schema is a warning, as during a rolling update; none at all is a failure."""
+    await database.write(lambda connection: connection.execute(text(change)))
+
+    assert (await database.migrated()).status is status

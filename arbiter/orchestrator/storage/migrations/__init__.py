@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection, Engine, column, inspect, select, table, text
+from sqlalchemy import Connection, Engine, column, inspect, select, table, text, update
 
-__all__ = ["REVISIONS", "SchemaTooNew", "migrate", "present_revision"]
+__all__ = ["REVISIONS", "SchemaTooNew", "migrate", "present_revision", "rewrite_revision"]
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,11 @@ def present_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_VERSION.name):
         return None
     return connection.execute(select(_VERSION.c.version_num)).scalar()
+
+
+def rewrite_revision(connection: Connection) -> None:
+    """Write the revision over itself: a real write, durable once it is committed, that changes nothing."""
+    connection.execute(update(_VERSION).values(version_num=_VERSION.c.version_num))
 
 
 def migrate(engine: Engine) -> None:
