@@ -184,8 +184,9 @@ class Host:
             self._enter("failed")
             failure = StartError("The application did not start; what had started was stopped again.")
             failure.__cause__ = error
-            self._report(failure)
-            return ExitCode.CONFIGURATION if _blames_settings(error) else ExitCode.START_FAILED
+            fault = _fault_of_settings(error)
+            self._report(fault or failure)
+            return ExitCode.START_FAILED if fault is None else ExitCode.CONFIGURATION
         return None
 
     async def _serve(self, server: Server, management: ManagementListener, stop: asyncio.Event) -> int:
@@ -261,11 +262,13 @@ def oversee_settings(container: Infrastructure) -> SettingsOversight:
     return oversight
 
 
-def _blames_settings(error: BaseException | None) -> bool:
-    """Whether a start failed over a setting, such as a health group that names a check that is not there."""
+def _fault_of_settings(error: BaseException | None) -> ConfigurationError | None:
+    """The setting that a start failed over, such as a health group that names a check that is not there."""
     while error is not None and not isinstance(error, ConfigurationError):
+        if isinstance(error, BaseExceptionGroup):
+            return next(filter(None, map(_fault_of_settings, error.exceptions)), None)
         error = error.__cause__
-    return error is not None
+    return error
 
 
 def _say_reloaded(asked: Future[ReloadResult]) -> None:

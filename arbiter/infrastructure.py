@@ -10,6 +10,7 @@ from arbiter.clock import SystemClock
 from arbiter.container.base import Container
 from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
 from arbiter.events import EventBus
+from arbiter.health.alerts.service import Alerts
 from arbiter.health.builtin import BuiltinChecks
 from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
@@ -47,6 +48,14 @@ class Infrastructure(Container):
     clock = providers.Singleton(SystemClock)
     recent = providers.Singleton(RecentEvents, clock)
     events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog), recent))
+
+    alerts = providers.Singleton(
+        Alerts,
+        settings.latest(lambda s: s.health),
+        clock,
+        service=config.observability.service_name,
+        environment=settings.environment,
+    )
 
     telemetry = providers.Singleton(
         Telemetry,

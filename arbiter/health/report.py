@@ -12,6 +12,10 @@ from arbiter.protocols import Status
 __all__ = ["CheckReport", "HealthReport", "degraded", "worst"]
 
 
+_REFUSING = frozenset({"open", "forced-open"})
+"""States of a circuit breaker in which it lets nothing through."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckReport:
     """One check in a report; `status` is None while it is unknown."""
@@ -102,14 +106,14 @@ def degraded(report: CheckReport, circuits: Mapping[str, str], *, fails: bool) -
     Args:
         report: the check of the component `X`; a status that is unknown or a failure stays.
         circuits: the breakers that are not closed, `X.method`, with their states.
-        fails: whether an open one (not a half-open one) is the failure of a critical check.
+        fails: whether an open one (by itself or by hand, not a half-open one) is the failure of a critical check.
     """
     own = {name: state for name, state in circuits.items() if name.rpartition(".")[0] == report.name}
     if not own or report.status not in {Status.PASS, Status.WARN}:
         return report
     told = "; ".join(f"the circuit breaker {name} is {state}" for name, state in own.items())
     output = f"{told}; {report.output}" if report.output else told
-    failed = fails and report.critical and "open" in own.values()
+    failed = fails and report.critical and not _REFUSING.isdisjoint(own.values())
     return replace(report, status=Status.FAIL if failed else Status.WARN, output=output)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from arbiter.health.alerts.settings import AlertSettings
 from arbiter.section import LIVE, Section
 
 __all__ = ["HealthSettings"]
@@ -40,6 +41,9 @@ class HealthSettings(Section):
     lag_fail_s: Annotated[float, LIVE] = Field(default=10.0, gt=0, le=600)
     """Seconds that the event loop may stand still before liveness fails and the platform may restart the
     process."""
+
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    """Who is told of transitions."""
 
     disk_path: Annotated[str, LIVE] = "."
     """The disk that is watched: that of this directory, relative to the working directory."""
