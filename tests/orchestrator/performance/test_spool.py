@@ -55,7 +55,7 @@ async def test_what_was_recorded_while_the_database_was_away_is_replayed_in_orde
         store.is_away = True
         for number in range(2, 7):
             assert await guarded(tracker, completion(f"e{number}")) is True
-        assert (await tracker.check()).status is Status.WARN
+        assert (await tracker.buffer()).status is Status.WARN
         assert counted(tracker, "spool.pending") == 5
         await EventStore(any_database).append([completion("e3")], NOW)  # a commit whose answer was lost
 
@@ -63,7 +63,7 @@ async def test_what_was_recorded_while_the_database_was_away_is_replayed_in_orde
         assert await guarded(tracker, completion("e7")) is True
 
         assert await stored(store) == ["e1", "e3", "e2", "e4", "e5", "e6", "e7"]
-        assert (await tracker.check()).status is Status.PASS
+        assert (await tracker.buffer()).status is Status.PASS
         assert left(spooling) == []
 
 
