@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -65,6 +65,20 @@ class WireModel(BaseModel):
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def trusted(cls, **values: Any) -> Self:
+        """One of these values, all of them given and none looked at: for what was made or checked here.
+
+        As `model_construct`, without its search for aliases and defaults, which takes four times as long.
+        """
+        made = cls.__new__(cls)
+        set_attribute = object.__setattr__
+        set_attribute(made, "__dict__", values)
+        set_attribute(made, "__pydantic_fields_set__", set(values))
+        set_attribute(made, "__pydantic_extra__", None)
+        set_attribute(made, "__pydantic_private__", None)
+        return made
 
 
 def _printable(value: str) -> str:

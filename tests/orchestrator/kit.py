@@ -14,7 +14,6 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from arbiter.clock import SystemClock
-from arbiter.orchestrator.agents.models import AgentQuery
 from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.agents.settings import RegistrySettings
 from arbiter.orchestrator.agents.store import AgentStore
@@ -22,16 +21,15 @@ from arbiter.orchestrator.api.app import create_api
 from arbiter.orchestrator.caws.settings import CawsSettings
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.orchestrator.client import ArbiterClient
-from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
-from arbiter.orchestrator.routing.ports import Happening, Requirement
 from arbiter.orchestrator.routing.router import TaskRouter
 from arbiter.orchestrator.routing.settings import RoutingSettings
 from arbiter.orchestrator.routing.store import RoutingStore
 from arbiter.orchestrator.storage.database import Database
 from arbiter.testing.live import Fixed
+from containers.introductions import as_event, as_query
 
 __all__ = ["SPEC", "Served", "Serving", "agent", "problem_code", "serve"]
 
@@ -90,7 +88,13 @@ async def serve(
     agents = AgentRegistry(AgentStore(database), Fixed(registry or RegistrySettings()), clock)
     tracker = PerformanceTracker(EventStore(database), Fixed(PerformanceSettings()), clock)
     router = TaskRouter(
-        agents, tracker, RoutingStore(database), Fixed(routing or RoutingSettings()), clock, _question, _event
+        agents,
+        tracker,
+        RoutingStore(database),
+        Fixed(routing or RoutingSettings()),
+        clock,
+        as_query,
+        as_event,
     )
     app = create_api(
         registry=agents,
@@ -126,29 +130,3 @@ def problem_code(answer: httpx2.Response) -> str:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     assert answer.json()["status"] == answer.status_code
     return str(answer.json()["type"]).rpartition(":")[2]
-
-
-def _question(requirement: Requirement, cursor: str) -> AgentQuery:
-    return AgentQuery(
-        task_type=requirement.task_type,
-        languages=requirement.languages,
-        specializations=requirement.specializations,
-        cursor=cursor,
-    )
-
-
-def _event(happening: Happening) -> PerformanceEvent:
-    return PerformanceEvent(
-        id=happening.id,
-        type=EventType(happening.type),
-        timestamp=happening.timestamp,
-        agent_id=happening.agent_id,
-        task_id=happening.task_id,
-        task_type=happening.task_type,
-        success=happening.success,
-        quality_score=happening.quality_score,
-        latency_ms=happening.latency_ms,
-        cost=happening.cost,
-        tokens_used=happening.tokens_used,
-        metadata=dict(happening.metadata),
-    )

@@ -26,7 +26,7 @@ PRIOR_LATENCY_MS: Final = 5000.0
 
 def averages(tally: Tally) -> PerformanceHistory:
     """The averages that `tally` gives, prior included."""
-    return PerformanceHistory(
+    return PerformanceHistory.trusted(
         success_rate=min(1.0, _average(PRIOR_SUCCESS, tally.successes, tally.task_count)),
         average_quality=min(1.0, _average(PRIOR_QUALITY, tally.quality_sum, tally.task_count)),
         average_latency_ms=_average(PRIOR_LATENCY_MS, tally.latency_sum_ms, tally.task_count),

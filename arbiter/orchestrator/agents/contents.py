@@ -7,7 +7,7 @@ changes became durable, also when the caller was cancelled meanwhile: so memory 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,12 +19,13 @@ from arbiter.orchestrator.agents.models import (
     BackupVersion,
     CapabilityVersion,
     RecordedReport,
+    StoredAgent,
 )
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 
 __all__ = ["Added", "Changed", "Contents", "Store"]
 
-Changed = Callable[[AgentRecord | None], None]
+Changed = Callable[[StoredAgent | None], None]
 """Called with the agent as it is stored now, or None when there is no such agent."""
 
 
@@ -48,12 +49,19 @@ class Contents:
 class Store(Protocol):
     """Keeps agents, their counted outcomes and the versions of their capabilities."""
 
-    async def load(self) -> Sequence[AgentRecord]:
+    async def load(self) -> Sequence[StoredAgent]:
         """All agents."""
         ...
 
-    async def add(self, record: AgentRecord, *, at_most: int, then: Callable[[Added], None]) -> Added:
-        """Add an agent, and version 1 of its capabilities, unless its id is taken or `at_most` agents exist."""
+    async def find(self, agent_ids: Collection[str]) -> Sequence[StoredAgent]:
+        """Those of these agents that there are."""
+        ...
+
+    async def add(self, record: StoredAgent, *, at_most: int | None, then: Callable[[Added], None]) -> Added:
+        """Add an agent, and version 1 of its capabilities, unless its id is taken or `at_most` agents exist.
+
+        They are counted only where `at_most` is given.
+        """
         ...
 
     async def remove(self, agent_id: str, *, then: Callable[[bool], None]) -> bool:
@@ -69,7 +77,7 @@ class Store(Protocol):
         at: datetime,
         registered_at: datetime | None,
         then: Changed,
-    ) -> AgentRecord | None:
+    ) -> StoredAgent | None:
         """Add one outcome to the agent's history and sums, unless it has an outcome of the same non-empty key.
 
         With `registered_at`, only the agent that was registered then is meant; None where it is another one now.
@@ -77,14 +85,20 @@ class Store(Protocol):
         ...
 
     async def touch(
-        self, agent_id: str, *, at: datetime, status: AgentStatus | None, then: Changed
-    ) -> AgentRecord | None:
-        """Note that the agent was active, and its new status where there is one."""
+        self,
+        agent_id: str,
+        *,
+        at: datetime,
+        status: AgentStatus | None = None,
+        queued_tasks: int | None = None,
+        then: Changed,
+    ) -> StoredAgent | None:
+        """Note that the agent was active, and its new status and queue where they are given."""
         ...
 
     async def change_capabilities(
         self, agent_id: str, capabilities: Capabilities, *, by: str, at: datetime, then: Changed
-    ) -> AgentRecord | None:
+    ) -> StoredAgent | None:
         """Replace the agent's capabilities and keep a version of the change; the same again makes no version."""
         ...
 
@@ -98,8 +112,10 @@ class Store(Protocol):
         """Everything, as of one moment."""
         ...
 
-    async def replace(self, contents: Contents, *, then: Callable[[None], None]) -> None:
-        """Hold `contents` and nothing else, all at once or not at all."""
+    async def replace(
+        self, contents: Contents, *, then: Callable[[Sequence[StoredAgent]], None]
+    ) -> Sequence[StoredAgent]:
+        """Hold `contents` and nothing else, all at once or not at all; returns the agents as they are stored."""
         ...
 
     async def ping(self) -> None:

@@ -25,28 +25,24 @@ from arbiter.orchestrator.vocabulary import (
     near_misses,
 )
 
-__all__ = ["Ranked", "asked_words", "explain", "is_below", "ranking"]
+__all__ = ["asked_words", "explain", "fits", "is_below", "score"]
 
 _TASK_TYPE: Final = 0.3
 _LANGUAGES: Final = 0.3
 _SPECIALIZATIONS: Final = 0.2
 _SUCCESS: Final = 0.2
 
-Ranked = tuple[float, str, Entry]
-"""Minus the score, the agent's id, the agent: sorts as answers are ordered."""
+
+def fits(entry: Entry, query: AgentQuery) -> bool:
+    """Whether the agent can do what is asked, and is in a state that was asked for, or takes work where none was."""
+    in_state = entry.record.status in query.statuses if query.statuses else entry.takes_work
+    return in_state and _is_capable(entry, query)
 
 
-def ranking(index: Index, query: AgentQuery) -> list[Ranked]:
-    """The agents that meet every condition but the load, best first; equal scores in the order of their ids."""
+def score(entry: Entry, query: AgentQuery) -> float:
+    """How well an agent that fits does so, 0 to 1 (see the top of this file)."""
     asked = _asked_weight(query)
-    whole = asked + _SUCCESS
-    ranked = [
-        (-(asked + _SUCCESS * entry.success_rate) / whole, entry.record.id, entry)
-        for entry in index.candidates(query.task_type)
-        if _is_capable(entry, query) and _takes_work(entry, query) and _succeeds(entry, query)
-    ]
-    ranked.sort()
-    return ranked
+    return (asked + _SUCCESS * entry.success_rate) / (asked + _SUCCESS)
 
 
 def is_below(entry: Entry, max_utilization: float | None) -> bool:
@@ -71,9 +67,7 @@ def explain(index: Index, query: AgentQuery) -> str:
     missing = [words for dimension in _DIMENSIONS for words in dimension.missing(index, query)]
     if missing:
         return " ".join(missing)
-    left: Sequence[Entry] = [
-        entry for entry in index.candidates(query.task_type) if _is_capable(entry, query)
-    ]
+    left: Sequence[Entry] = [entry for entry in index.candidates(query) if _is_capable(entry, query)]
     if not left:
         return (
             f"Each of these is known, but no single agent has all of them: {asked_words(query).rstrip('; ')}."
@@ -97,13 +91,19 @@ def _asked_weight(query: AgentQuery) -> float:
 
 
 def _is_capable(entry: Entry, query: AgentQuery) -> bool:
-    return entry.languages.issuperset(query.languages) and entry.specializations.issuperset(
-        query.specializations
+    return (
+        (query.task_type is None or query.task_type in entry.task_types)
+        and entry.languages.issuperset(query.languages)
+        and entry.specializations.issuperset(query.specializations)
     )
 
 
-def _takes_work(entry: Entry, query: AgentQuery) -> bool:
-    return entry.record.status in query.statuses if query.statuses else entry.takes_work
+def _in_state(entry: Entry, query: AgentQuery) -> bool:
+    return entry.record.status in query.statuses if query.statuses else entry.record.status.takes_work
+
+
+def _gave_sign(entry: Entry, query: AgentQuery) -> bool:
+    return bool(query.statuses) or not entry.is_stale
 
 
 def _succeeds(entry: Entry, query: AgentQuery) -> bool:
@@ -115,7 +115,8 @@ def _has_room(entry: Entry, query: AgentQuery) -> bool:
 
 
 _CONDITIONS: Final[tuple[tuple[Callable[[Entry, AgentQuery], bool], str], ...]] = (
-    (_takes_work, "none is in a state that takes work"),
+    (_in_state, "none is in a state that takes work"),
+    (_gave_sign, "none gave a sign of life lately: a heartbeat brings it back"),
     (_succeeds, "none succeeds often enough"),
     (_has_room, "none is below the utilisation asked for"),
 )
@@ -145,7 +146,7 @@ _DIMENSIONS: Final = (
         "task type",
         KNOWN_TASK_TYPES,
         lambda query: (query.task_type,) if query.task_type else (),
-        lambda entry: entry.record.capabilities.task_types,
+        lambda entry: entry.task_types,
     ),
     _Dimension("language", KNOWN_LANGUAGES, lambda query: query.languages, lambda entry: entry.languages),
     _Dimension(

@@ -33,6 +33,7 @@ __all__ = [
     "PerformanceHistory",
     "QueryPage",
     "RecordedReport",
+    "StoredAgent",
     "Tally",
 ]
 
@@ -98,6 +99,8 @@ class Agent(AgentDraft):
     performance_history: PerformanceHistory
     current_load: CurrentLoad
     status: AgentStatus
+    is_stale: bool = False
+    """Set aside: it gave no sign of life for `registry.stale_after_s`, and gets no work until it does."""
     registered_at: Instant
     """With the id, which agent it is: registered anew, it begins anew, in its averages and in routing."""
     last_active_at: Instant
@@ -186,7 +189,15 @@ class AgentRecord(AgentDraft):
     status: AgentStatus = AgentStatus.AVAILABLE
     registered_at: Instant
     last_active_at: Instant
+    queued_tasks: int = Field(default=0, ge=0, le=1_000_000)
+    """Waiting at the agent itself, as its last heartbeat said."""
     tally: Tally = Tally()
+
+
+class StoredAgent(AgentRecord):
+    """An agent with the number of its change in the store, which grows by one with each."""
+
+    revision: int = 1
 
 
 class BackupReport(RecordedReport):

@@ -1,108 +1,86 @@
-"""Rankings and pages: what a query is answered from, remembered until something that it depends on changes."""
+"""Pages of answers, from rankings that are remembered and follow what changes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from bisect import bisect_right
-from operator import itemgetter
 from typing import Final
 
 import orjson
 
 from arbiter.orchestrator.agents.errors import CursorInvalid
 from arbiter.orchestrator.agents.index import Index
-from arbiter.orchestrator.agents.matching import Ranked, asked_words, explain, is_below, ranking
-from arbiter.orchestrator.agents.models import AgentMatch, AgentQuery, QueryPage
+from arbiter.orchestrator.agents.matching import explain, is_below
+from arbiter.orchestrator.agents.models import AgentQuery, QueryPage
+from arbiter.orchestrator.agents.roster import Ranked, Ranking
 from arbiter.orchestrator.agents.settings import RegistrySettings
 from arbiter.protocols import Clock, Live
 
 __all__ = ["Ranker"]
 
 _REMEMBERED: Final = 256
-"""How many rankings are kept; the oldest goes first."""
+"""How many rankings are kept; the one used longest ago goes first."""
 
 _Key = tuple[object, ...]
-_PLACE = itemgetter(0, 1)
 
 
 class Ranker:
-    """Answers queries from an index.
-
-    A ranking holds who fits in which order; the load is looked at when a page is made, so that reserving and releasing
-    agents leaves rankings valid.
-    """
+    """Answers queries from an index."""
 
     def __init__(self, settings: Live[RegistrySettings], clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._remembered: dict[_Key, _Ranking] = {}
+        self._remembered: dict[_Key, Ranking] = {}
         self.hits = 0
         self.misses = 0
 
+    def forget(self) -> None:
+        """Let go of all rankings: they belong to an index that is no more."""
+        self._remembered.clear()
+
     def page(self, index: Index, query: AgentQuery) -> QueryPage:
         """The page that `query` asks for; raises CursorInvalid."""
-        found = self._ranking(index, query)
-        ranked = found.after(query.cursor) if query.cursor else found.ranked
-        fitting = [one for one in ranked if is_below(one[2], query.max_utilization)]
-        if not fitting and not query.cursor:
+        ranking = self._ranking(index, query)
+        begin = ranking.after(*_place(query.cursor)) if query.cursor else 0
+        shown, more = _fitting(ranking, begin, query)
+        if not shown and not query.cursor:
             return QueryPage(agents=(), hint=explain(index, query))
-        shown = fitting[: query.limit]
-        following = _cursor(shown[-1]) if len(fitting) > len(shown) else None
-        return QueryPage(agents=tuple([_match(one, found.asked) for one in shown]), next=following)
+        matches = tuple([ranking.match(entry) for _, _, entry in shown])
+        following = _cursor(shown[-1]) if more else None
+        return QueryPage.trusted(agents=matches, next=following, hint=None)
 
-    def _ranking(self, index: Index, query: AgentQuery) -> _Ranking:
+    def _ranking(self, index: Index, query: AgentQuery) -> Ranking:
         settings, now = self._settings.current, self._clock.monotonic()
         if not settings.cache_enabled:
             self._remembered.clear()
-            return _Ranking(index, query, now)
-        key = _key(query)
-        remembered = self._remembered.get(key)
-        if (
-            remembered
-            and remembered.version == index.version
-            and now - remembered.made_at < settings.cache_ttl_s
-        ):
+            return Ranking(index, query, now)
+        key = (query.task_type, query.languages, query.specializations, query.statuses)
+        ranking = self._remembered.pop(key, None)
+        if ranking is None or now - ranking.made_at >= settings.cache_ttl_s:
+            self.misses += 1
+            ranking = Ranking(index, query, now)
+        else:
             self.hits += 1
-            return remembered
-        self.misses += 1
-        return self._remember(key, _Ranking(index, query, now))
-
-    def _remember(self, key: _Key, made: _Ranking) -> _Ranking:
-        self._remembered.pop(key, None)
-        if len(self._remembered) >= _REMEMBERED:
+            ranking.catch_up()
+        self._remembered[key] = ranking
+        if len(self._remembered) > _REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
-        self._remembered[key] = made
-        return made
+        return ranking
 
 
-class _Ranking:
-    """Who fits a query in which order, as of one version of the index."""
-
-    __slots__ = ("asked", "made_at", "ranked", "version")
-
-    def __init__(self, index: Index, query: AgentQuery, now: float) -> None:
-        self.asked = asked_words(query)
-        self.made_at = now
-        self.ranked = ranking(index, query)
-        self.version = index.version
-
-    def after(self, cursor: str) -> list[Ranked]:
-        """What follows the place that `cursor` names."""
-        return self.ranked[bisect_right(self.ranked, _place(cursor), key=_PLACE) :]
-
-
-def _key(query: AgentQuery) -> _Key:
-    return (query.task_type, query.languages, query.specializations, query.min_success_rate, query.statuses)
-
-
-def _match(ranked: Ranked, asked: str) -> AgentMatch:
-    negated, _, entry = ranked
-    # Most agents have not changed since the same was asked before, and making a match anew costs ten times as much.
-    if entry.match is None or entry.match_asked != asked:
-        entry.match_asked = asked
-        entry.match = AgentMatch(agent=entry.agent, match_score=-negated, match_reason=asked + entry.standing)
-    return entry.match
+def _fitting(ranking: Ranking, begin: int, query: AgentQuery) -> tuple[list[Ranked], bool]:
+    """The agents of a page that begins at `begin`, and whether others follow."""
+    end, wanted, threshold = ranking.down_to(query.min_success_rate), query.limit + 1, query.max_utilization
+    if threshold is None:
+        found = ranking.ranked[begin : min(end, begin + wanted)]
+    else:
+        found = []
+        for position in range(begin, end):
+            if is_below(ranking.ranked[position][2], threshold):
+                found.append(ranking.ranked[position])
+                if len(found) == wanted:
+                    break
+    return found[: query.limit], len(found) == wanted
 
 
 def _cursor(last: Ranked) -> str:
@@ -115,7 +93,7 @@ def _place(cursor: str) -> tuple[float, str]:
     except (binascii.Error, ValueError):
         raise CursorInvalid from None
     match decoded:
-        case [float(negated), str(agent_id)]:
-            return negated, agent_id
+        case [float(rate), str(agent_id)]:
+            return rate, agent_id
         case _:
             raise CursorInvalid

@@ -7,12 +7,15 @@ concurrent updates of one agent all count.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from opentelemetry import trace
 
 from arbiter.errors import LifecycleStateError
+from arbiter.operation import operation
 from arbiter.orchestrator.agents.consistency import ensure_consistent
 from arbiter.orchestrator.agents.contents import Added, Contents, Store
 from arbiter.orchestrator.agents.errors import (
@@ -27,17 +30,24 @@ from arbiter.orchestrator.agents.models import (
     AgentDraft,
     AgentHistory,
     AgentQuery,
-    AgentRecord,
     AgentStatus,
     Backup,
     QueryPage,
+    StoredAgent,
 )
 from arbiter.orchestrator.agents.ranker import Ranker
+from arbiter.orchestrator.agents.roster import Roster
 from arbiter.orchestrator.agents.settings import RegistrySettings
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
 
 __all__ = ["AgentRegistry"]
+
+_LOOK_EVERY_S: Final = 60.0
+"""Seconds between two looks for agents that gave no sign of life."""
+
+_UNHEARD_OF: Final = 64
+"""So close to the limit agents are counted in the store: other instances may have registered some meanwhile."""
 
 
 class AgentRegistry:
@@ -55,14 +65,23 @@ class AgentRegistry:
         self._clock = clock
         self._ranker = Ranker(settings, clock)
         self._loaded: Index | None = None
+        self._registering = 0
+        self._watch: asyncio.Task[None] | None = None
         self._counts = dict.fromkeys(("registrations", "queries", "updates"), 0)
 
     async def start(self) -> None:
         """Load all agents. Nobody carries anything: whoever holds leases reserves them again."""
+        self._ranker.forget()
         self._loaded = Index(await self._store.load())
+        self._set_aside()
+        self._watch = asyncio.create_task(self._look(), name="arbiter-registry-stale")
 
     async def stop(self) -> None:
         """Forget the memory; everything is in the store."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
         self._loaded = None
 
     async def check(self) -> CheckResult:
@@ -79,14 +98,20 @@ class AgentRegistry:
             RegistryFull: there are `max_agents` already.
         """
         index, limit, now = self._index, self._settings.current.max_agents, self._clock.now()
-        record = AgentRecord(**dict(draft), registered_at=now, last_active_at=now)
+        record = StoredAgent(**dict(draft), registered_at=now, last_active_at=now)
         _annotate(agent_id=draft.id, task_types=len(draft.capabilities.task_types))
 
         def then(added: Added) -> None:
             if added is Added.ADDED:
                 index.put(record)
 
-        match await self._store.add(record, at_most=limit, then=then):
+        self._registering += 1
+        try:
+            is_near = len(index) + self._registering + _UNHEARD_OF >= limit
+            added = await self._store.add(record, at_most=limit if is_near else None, then=then)
+        finally:
+            self._registering -= 1
+        match added:
             case Added.EXISTS:
                 raise AgentExists(draft.id)
             case Added.FULL:
@@ -109,6 +134,14 @@ class AgentRegistry:
         page = self._ranker.page(index, query)
         _annotate(candidates=len(index), matched=len(page.agents))
         return page
+
+    async def roster(self, query: AgentQuery) -> Roster:
+        """Everyone who can do what is asked and takes work, however loaded, as a live view: what a router looks at.
+
+        The query's thresholds and its page have no say in it.
+        """
+        self._counts["queries"] += 1
+        return Roster(self._index, query)
 
     async def unregister(self, agent_id: str) -> None:
         """Remove the agent and its history; raises AgentNotFound."""
@@ -164,13 +197,8 @@ class AgentRegistry:
     async def heartbeat(self, agent_id: str, *, queued_tasks: int | None = None) -> Agent:
         """Note that the agent lives, and how many tasks wait at it where it says so; raises AgentNotFound."""
         changing = _Change(self._index)
-        await self._store.touch(agent_id, at=self._clock.now(), status=None, then=changing)
-        agent = self._changed(agent_id, changing)
-        if queued_tasks is None:
-            return agent
-        entry = self._entry(agent_id)
-        entry.carry(entry.active, queued_tasks)
-        return entry.agent
+        await self._store.touch(agent_id, at=self._clock.now(), queued_tasks=queued_tasks, then=changing)
+        return self._changed(agent_id, changing)
 
     async def history(self, agent_id: str, *, limit: int = 100) -> AgentHistory:
         """The agent's newest `limit` outcomes and every change of its capabilities; raises AgentNotFound."""
@@ -178,7 +206,8 @@ class AgentRegistry:
         reports, versions = await self._store.history(agent_id, limit)
         return AgentHistory(agent_id=agent_id, performance=tuple(reports), capabilities=tuple(versions))
 
-    async def reserve(self, agent_id: str, *, registered_at: datetime | None = None) -> bool:
+    @operation(guarded=False)
+    def reserve(self, agent_id: str, *, registered_at: datetime | None = None) -> bool:
         """Let the agent carry one task more.
 
         Load lives in memory only and is derived from leases: who reserves keeps the lease, and reserves again after
@@ -194,17 +223,18 @@ class AgentRegistry:
         entry = self._registered(agent_id, registered_at)
         if entry is None or entry.is_full:
             return False
-        entry.carry(entry.active + 1, entry.queued)
+        self._index.carry(entry, entry.active + 1)
         return True
 
-    async def release(self, agent_id: str, *, registered_at: datetime | None = None) -> None:
+    @operation(guarded=False)
+    def release(self, agent_id: str, *, registered_at: datetime | None = None) -> None:
         """Let the agent carry one task less, never fewer than none; an agent that is gone is passed over.
 
         A new registration under the same id carries nothing of the earlier one: see `reserve` for `registered_at`.
         """
         entry = self._registered(agent_id, registered_at)
         if entry is not None and entry.active > 0:
-            entry.carry(entry.active - 1, entry.queued)
+            self._index.carry(entry, entry.active - 1)
 
     async def backup(self) -> Backup:
         """The whole registry at one moment, to the last sum; changes go on meanwhile."""
@@ -233,7 +263,7 @@ class AgentRegistry:
         if len(backup.agents) > limit:
             raise RegistryFull(limit)
         contents = Contents(backup.agents, backup.history, backup.capability_versions)
-        await self._store.replace(contents, then=lambda _: index.replace(backup.agents))
+        await self._store.replace(contents, then=index.replace)
         return len(backup.agents)
 
     def measurements(self) -> Iterable[Measurement]:
@@ -259,6 +289,15 @@ class AgentRegistry:
                 "The agent registry is not started.", hint="Start it, or the container that holds it."
             )
         return self._loaded
+
+    async def _look(self) -> None:
+        while True:
+            await self._clock.sleep(_LOOK_EVERY_S)
+            self._set_aside()
+
+    def _set_aside(self) -> None:
+        longest = timedelta(seconds=self._settings.current.stale_after_s)
+        self._index.set_aside(self._clock.now() - longest)
 
     def _registered(self, agent_id: str, registered_at: datetime | None) -> Entry | None:
         entry = self._index.get(agent_id)
@@ -289,7 +328,7 @@ class _Change:
         self._index = index
         self.agent: Agent | None = None
 
-    def __call__(self, record: AgentRecord | None) -> None:
+    def __call__(self, record: StoredAgent | None) -> None:
         if record is not None:
             self.agent = self._index.put(record).agent
 

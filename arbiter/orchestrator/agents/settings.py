@@ -1,4 +1,4 @@
-"""The `[registry]` section: how many agents there may be, and whether rankings are remembered."""
+"""The `[registry]` section: how many agents there may be, what is remembered, who is set aside."""
 
 from __future__ import annotations
 
@@ -22,3 +22,7 @@ class RegistrySettings(Section):
 
     cache_ttl_s: Annotated[float, LIVE] = Field(default=300, gt=0, le=86_400)
     """Seconds after which a remembered ranking is made anew in any case."""
+
+    stale_after_s: Annotated[float, LIVE] = Field(default=86_400, gt=0, le=31_536_000)
+    """Seconds without a sign of life (registration, heartbeat, outcome, change) after which an agent is set aside: it
+    stays registered, gets no work, and comes back with its next sign of life."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,12 @@ from arbiter.orchestrator.agents.models import (
     BackupVersion,
     CapabilityVersion,
     RecordedReport,
+    StoredAgent,
     Tally,
 )
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.schema import agent_history, agents, capability_versions
-from arbiter.orchestrator.storage.statements import insert_or_ignore
+from arbiter.orchestrator.storage.statements import add_row
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 
 __all__ = ["AgentStore"]
@@ -54,20 +55,27 @@ class AgentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def load(self) -> Sequence[AgentRecord]:
+    async def load(self) -> Sequence[StoredAgent]:
         """All agents."""
         return await self._database.read(_all_agents)
 
-    async def add(self, record: AgentRecord, *, at_most: int, then: Callable[[Added], None]) -> Added:
+    async def find(self, agent_ids: Collection[str]) -> Sequence[StoredAgent]:
+        """Those of these agents that there are."""
+        wanted = select(agents).where(agents.c.id.in_(agent_ids))
+        return await self._database.read(lambda c: [_agent_of_row(row) for row in c.execute(wanted)])
+
+    async def add(self, record: StoredAgent, *, at_most: int | None, then: Callable[[Added], None]) -> Added:
         """Add an agent, unless its id is taken or `at_most` agents exist."""
+        row = _row_of_agent(record)
+        first = CapabilityVersion(version=1, changed_at=record.registered_at, new=record.capabilities)
+        version = _row_of_version(record.id, first)
 
         def work(connection: Connection) -> Added:
-            if connection.execute(_HOW_MANY).scalar_one() >= at_most:
+            if at_most is not None and connection.execute(_HOW_MANY).scalar_one() >= at_most:
                 return Added.FULL if _locked(connection, record.id) is None else Added.EXISTS
-            if connection.execute(insert_or_ignore(connection, agents), _row_of_agent(record)).rowcount == 0:
+            if not add_row(connection, agents, row):
                 return Added.EXISTS
-            first = CapabilityVersion(version=1, changed_at=record.registered_at, new=record.capabilities)
-            connection.execute(insert(capability_versions), _row_of_version(record.id, first))
+            add_row(connection, capability_versions, version)
             return Added.ADDED
 
         return await self._database.write(work, then=then)
@@ -89,57 +97,59 @@ class AgentStore:
         at: datetime,
         registered_at: datetime | None,
         then: Changed,
-    ) -> AgentRecord | None:
+    ) -> StoredAgent | None:
         """Add one outcome to the agent's history and sums; the same non-empty key counts once."""
+        row = _row_of_report(agent_id, RecordedReport(report=report, key=key, recorded_at=at))
 
-        def work(connection: Connection) -> AgentRecord | None:
+        def work(connection: Connection) -> StoredAgent | None:
             record = _locked(connection, agent_id)
             if record is None or registered_at not in {None, record.registered_at}:
                 return None
-            row = _row_of_report(agent_id, RecordedReport(report=report, key=key, recorded_at=at))
-            if connection.execute(insert_or_ignore(connection, agent_history), row).rowcount == 0:
+            if not add_row(connection, agent_history, row):
                 return record
             tally = added(record.tally, report)
-            connection.execute(_CHANGED, {"agent_id": agent_id, "last_active_at": at, **tally.model_dump()})
-            return record.model_copy(update={"tally": tally, "last_active_at": at})
+            return _changed(connection, record, at, {"tally": tally}, tally.model_dump())
 
         return await self._database.write(work, then=then)
 
     async def touch(
-        self, agent_id: str, *, at: datetime, status: AgentStatus | None, then: Changed
-    ) -> AgentRecord | None:
-        """Note that the agent was active, and its new status where there is one."""
+        self,
+        agent_id: str,
+        *,
+        at: datetime,
+        status: AgentStatus | None = None,
+        queued_tasks: int | None = None,
+        then: Changed,
+    ) -> StoredAgent | None:
+        """Note that the agent was active, and its new status and queue where they are given."""
+        given = {"status": status, "queued_tasks": queued_tasks}
+        changes = {name: value for name, value in given.items() if value is not None}
 
-        def work(connection: Connection) -> AgentRecord | None:
+        def work(connection: Connection) -> StoredAgent | None:
             record = _locked(connection, agent_id)
-            if record is None:
-                return None
-            changes = {"last_active_at": at, "status": status or record.status}
-            connection.execute(_CHANGED, {"agent_id": agent_id, **changes})
-            return record.model_copy(update=changes)
+            return None if record is None else _changed(connection, record, at, changes, changes)
 
         return await self._database.write(work, then=then)
 
     async def change_capabilities(
         self, agent_id: str, capabilities: Capabilities, *, by: str, at: datetime, then: Changed
-    ) -> AgentRecord | None:
+    ) -> StoredAgent | None:
         """Replace the agent's capabilities and keep a version of the change; the same again makes no version."""
+        columns = {"capabilities": capabilities.model_dump(mode="json")}
+        latest = select(func.max(capability_versions.c.version)).where(
+            capability_versions.c.agent_id == agent_id
+        )
 
-        def work(connection: Connection) -> AgentRecord | None:
+        def work(connection: Connection) -> StoredAgent | None:
             record = _locked(connection, agent_id)
             if record is None or record.capabilities == capabilities:
                 return record
-            changes = {"last_active_at": at, "capabilities": capabilities.model_dump(mode="json")}
-            connection.execute(_CHANGED, {"agent_id": agent_id, **changes})
-            latest = select(func.max(capability_versions.c.version)).where(
-                capability_versions.c.agent_id == agent_id
-            )
             number = (connection.execute(latest).scalar() or 0) + 1
             version = CapabilityVersion(
                 version=number, changed_at=at, changed_by=by, old=record.capabilities, new=capabilities
             )
-            connection.execute(insert(capability_versions), _row_of_version(agent_id, version))
-            return record.model_copy(update={"last_active_at": at, "capabilities": capabilities})
+            add_row(connection, capability_versions, _row_of_version(agent_id, version))
+            return _changed(connection, record, at, {"capabilities": capabilities}, columns)
 
         return await self._database.write(work, then=then)
 
@@ -169,52 +179,75 @@ class AgentStore:
                 )
             )
             return Contents(
-                _all_agents(connection),
+                [_unversioned(record) for record in _all_agents(connection)],
                 [BackupReport(agent_id=row.agent_id, **_report_of_row(row)) for row in reports],
                 [BackupVersion(agent_id=row.agent_id, **_version_of_row(row)) for row in versions],
             )
 
         return await self._database.read(work)
 
-    async def replace(self, contents: Contents, *, then: Callable[[None], None]) -> None:
-        """Hold `contents` and nothing else, all at once or not at all."""
+    async def replace(
+        self, contents: Contents, *, then: Callable[[Sequence[StoredAgent]], None]
+    ) -> Sequence[StoredAgent]:
+        """Hold `contents` and nothing else, all at once or not at all; returns the agents as they are stored."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> Sequence[StoredAgent]:
+            # Later than whatever an instance may have in memory of the same registration.
+            revision = (connection.execute(select(func.max(agents.c.revision))).scalar() or 0) + 1
+            stored = [StoredAgent(**dict(record), revision=revision) for record in contents.agents]
             connection.execute(delete(agents))  # history and versions go with their agents
-            if contents.agents:
-                connection.execute(insert(agents), [_row_of_agent(record) for record in contents.agents])
+            if stored:
+                connection.execute(insert(agents), [_row_of_agent(record) for record in stored])
             if contents.history:
                 rows = [_row_of_report(report.agent_id, report) for report in contents.history]
                 connection.execute(insert(agent_history), rows)
             if contents.versions:
                 rows = [_row_of_version(version.agent_id, version) for version in contents.versions]
                 connection.execute(insert(capability_versions), rows)
+            return stored
 
-        await self._database.write(work, then=then)
+        return await self._database.write(work, then=then)
 
     async def ping(self) -> None:
         """Raise when the database does not answer."""
         await self._database.check()
 
 
-def _all_agents(connection: Connection) -> Sequence[AgentRecord]:
+def _all_agents(connection: Connection) -> Sequence[StoredAgent]:
     return [_agent_of_row(row) for row in connection.execute(select(agents).order_by(agents.c.id))]
 
 
-def _locked(connection: Connection, agent_id: str) -> AgentRecord | None:
+def _unversioned(record: StoredAgent) -> AgentRecord:
+    return AgentRecord(**{name: getattr(record, name) for name in AgentRecord.model_fields})
+
+
+def _locked(connection: Connection, agent_id: str) -> StoredAgent | None:
     row = connection.execute(_LOCKED, {"agent_id": agent_id}).first()
     return None if row is None else _agent_of_row(row)
 
 
-def _row_of_agent(record: AgentRecord) -> dict[str, Any]:
+def _changed(
+    connection: Connection,
+    record: StoredAgent,
+    at: datetime,
+    fields: Mapping[str, object],
+    columns: Mapping[str, object],
+) -> StoredAgent:
+    """The locked agent with a change of it written down."""
+    noted = {"last_active_at": at, "revision": record.revision + 1}
+    connection.execute(_CHANGED, {"agent_id": record.id, **noted, **columns})
+    return record.model_copy(update={**noted, **fields})
+
+
+def _row_of_agent(record: StoredAgent) -> dict[str, Any]:
     row = record.model_dump(exclude={"capabilities", "tally"})
     return {**row, "capabilities": record.capabilities.model_dump(mode="json"), **record.tally.model_dump()}
 
 
-def _agent_of_row(row: Row[Any]) -> AgentRecord:
+def _agent_of_row(row: Row[Any]) -> StoredAgent:
     fields = dict(row._mapping)
     tally = Tally(**{name: fields.pop(name) for name in Tally.model_fields})
-    return AgentRecord(**fields, tally=tally)
+    return StoredAgent(**fields, tally=tally)
 
 
 def _row_of_report(agent_id: str, recorded: RecordedReport) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import structlog
 
 from arbiter.errors import DomainError, Rejected
+from arbiter.orchestrator.routing.board import Board, Weights
 from arbiter.orchestrator.routing.errors import NoCapableAgent, RoutingUnavailable
-from arbiter.orchestrator.routing.ports import Match, Page, Registry, Requirement
+from arbiter.orchestrator.routing.ports import Page, Registry, Requirement, Roster
+from arbiter.orchestrator.routing.scoring import Arms
 
 __all__ = ["Candidates"]
 
@@ -20,26 +22,31 @@ log = structlog.get_logger(__name__)
 Q = TypeVar("Q")
 
 _REMEMBERED: Final = 256
-"""Requirements whose last candidates are kept; the one used longest ago goes first."""
+"""Requirements whose boards are kept; the one used longest ago goes first."""
 
 
 class Candidates:
-    """The capable agents, fresh where the registry answers in time, else those that it named last.
+    """The capable agents, as they stand where the registry answers in time, else as they stood when it did last.
 
     Args:
         registry: who is there.
-        question: makes the registry's query of a requirement and a page's cursor ("" for the first page).
+        question: makes the registry's query of a requirement.
+        arms: what was learned of them.
     """
 
-    def __init__(self, registry: Registry[Q], question: Callable[[Requirement, str], Q]) -> None:
-        async def ask(requirement: Requirement, cursor: str) -> Page:
-            return await registry.query(question(requirement, cursor))
+    def __init__(self, registry: Registry[Q], question: Callable[[Requirement], Q], arms: Arms) -> None:
+        async def roster(requirement: Requirement) -> Roster:
+            return await registry.roster(question(requirement))
 
-        self._ask = ask
-        self._last: OrderedDict[Requirement, Sequence[Match]] = OrderedDict()
+        async def ask(requirement: Requirement) -> Page:
+            return await registry.query(question(requirement))
 
-    async def find(self, requirement: Requirement, within_s: float) -> tuple[Sequence[Match], str]:
-        """The matches, and why they are not fresh; an empty reason where they are.
+        self._roster, self._ask = roster, ask
+        self._arms = arms
+        self._boards: OrderedDict[Requirement, Board] = OrderedDict()
+
+    async def find(self, requirement: Requirement, weights: Weights, within_s: float) -> tuple[Board, str]:
+        """The board, and why it is not fresh; an empty reason where it is.
 
         Raises:
             NoCapableAgent: nobody that takes work can do it.
@@ -47,31 +54,22 @@ class Candidates:
         """
         try:
             async with asyncio.timeout(within_s):
-                matches, hint = await self._all(requirement)
+                roster = await self._roster(requirement)
         except DomainError:
             raise
         except Exception as error:  # noqa: BLE001  whatever went wrong, the task still wants an agent
             return self._known(requirement, error, within_s)
-        if not matches:
-            raise await self._missing(requirement, hint)
-        self._remember(requirement, matches)
-        return matches, ""
+        board = self._boards.get(requirement) or Board(requirement)
+        board.catch_up(roster, self._arms, weights)
+        if not board:
+            self._boards.pop(requirement, None)
+            raise await self._missing(requirement)
+        self._remember(requirement, board)
+        return board, ""
 
-    async def _all(self, requirement: Requirement) -> tuple[Sequence[Match], str]:
-        page = await self._ask(requirement, "")
-        if page.next is None:
-            return page.agents, page.hint or ""
-        found = {match.agent.id: match for match in page.agents}
-        while page.next is not None:
-            page = await self._ask(requirement, page.next)
-            found.update((match.agent.id, match) for match in page.agents)
-        return list(found.values()), ""
-
-    def _known(
-        self, requirement: Requirement, error: Exception, within_s: float
-    ) -> tuple[Sequence[Match], str]:
+    def _known(self, requirement: Requirement, error: Exception, within_s: float) -> tuple[Board, str]:
         reason = _reason(error, within_s)
-        known = self._last.get(requirement)
+        known = self._boards.get(requirement)
         if known is None:
             after = error.retry_after_s if isinstance(error, Rejected) else None
             raise RoutingUnavailable(reason, 1.0 if after is None else after) from error
@@ -80,19 +78,20 @@ class Candidates:
         )
         return known, reason
 
-    def _remember(self, requirement: Requirement, matches: Sequence[Match]) -> None:
-        self._last[requirement] = matches
-        self._last.move_to_end(requirement)
-        if len(self._last) > _REMEMBERED:
-            self._last.popitem(last=False)
+    def _remember(self, requirement: Requirement, board: Board) -> None:
+        self._boards[requirement] = board
+        self._boards.move_to_end(requirement)
+        if len(self._boards) > _REMEMBERED:
+            self._boards.popitem(last=False)
 
-    async def _missing(self, wanted: Requirement, hint: str) -> NoCapableAgent:
+    async def _missing(self, wanted: Requirement) -> NoCapableAgent:
         """Which part of the requirement nobody meets, asked one by one."""
-        if not (await self._ask(Requirement(wanted.task_type), "")).agents:
+        hint = (await self._ask(wanted)).hint or ""
+        if not (await self._ask(Requirement(wanted.task_type))).agents:
             return NoCapableAgent("task_type", [wanted.task_type or ""], hint)
         for field, words in (("languages", wanted.languages), ("specializations", wanted.specializations)):
             for word in words:
-                if not (await self._ask(_only(field, word), "")).agents:
+                if not (await self._ask(_only(field, word))).agents:
                     return NoCapableAgent(field, [word], hint)
         together = (wanted.task_type or "", *wanted.languages, *wanted.specializations)
         return NoCapableAgent("languages" if wanted.languages else "specializations", together, hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -11,7 +10,7 @@ import structlog
 
 from arbiter.errors import NotFound
 from arbiter.orchestrator.routing.leases import Lease, Leases
-from arbiter.orchestrator.routing.ports import Record, Registration, Reservations, Store
+from arbiter.orchestrator.routing.ports import Record, Refusal, Registration, Reservations, Store
 from arbiter.orchestrator.vocabulary import PerformanceReport
 from arbiter.protocols import Clock
 
@@ -44,7 +43,7 @@ class Holding:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         for record in await self._store.open_leases(now):
             left_s = (record.lease_expires_at - now).total_seconds()
-            if await self.reserve(record.registration):
+            if self.reserve(record.registration):
                 self._leases.hold(Lease(record.decision.task_id, record.registration, monotonic + left_s))
         self._watch = asyncio.create_task(self._look(), name="arbiter-routing-leases")
 
@@ -56,26 +55,26 @@ class Holding:
             self._watch = None
         await asyncio.gather(*self._unfinished, return_exceptions=True)
         for lease in self._leases.take_all():
-            await self._release(lease.agent)
+            self._release(lease.agent)
 
-    async def reserve(self, agent: Registration) -> bool:
-        """Count one more task for the agent; False when it is full or gone. Cancelled, it leaves nothing counted."""
-        reserving = asyncio.ensure_future(self._reserve(agent))
-        try:
-            return await asyncio.shield(reserving)
-        except asyncio.CancelledError:
-            self._finish(self._unreserve(reserving, agent))
-            raise
+    def reserve(self, agent: Registration) -> bool:
+        """Count one more task for the agent; False when it is full or gone."""
+        return self._registry.reserve(agent.agent_id, registered_at=agent.registered_at)
 
-    async def keep(self, record: Record, lease_s: float) -> Record | None:
+    async def keep(self, record: Record, lease_s: float, limit: int | None) -> Record | Refusal | None:
         """Store the decision for an agent just reserved, and hold the agent; give it back if that fails.
 
+        Args:
+            record: the decision.
+            lease_s: for how long the agent is held.
+            limit: how many leases the agent may have at once, wherever they were made.
+
         Returns:
-            The decision that the task had already, in which case nothing is held; else None.
+            The decision that the task had already, or why there is none, in which case nothing is held; else None.
         """
         decision = record.decision
         try:
-            taken = await self._store.add(record)
+            taken = await self._store.add(record, limit=limit)
         except BaseException:
             undoing = self._finish(self._take_back(record))
             self._taking_back[decision.task_id] = undoing
@@ -85,7 +84,7 @@ class Holding:
             end = self._clock.monotonic() + lease_s
             self._leases.hold(Lease(decision.task_id, record.registration, end))
         else:
-            await self._give_back(record.registration)
+            self._release(record.registration)
         return taken
 
     async def taken_back(self, task_id: str) -> None:
@@ -93,16 +92,15 @@ class Holding:
         if (undoing := self._taking_back.get(task_id)) is not None:
             await asyncio.shield(undoing)
 
-    async def let_go(self, task_id: str) -> None:
+    def let_go(self, task_id: str) -> None:
         """End the task's lease, if it is open, and give the agent back."""
         if (lease := self._leases.take(task_id)) is not None:
-            await self._give_back(lease.agent)
+            self._release(lease.agent)
 
-    async def release_expired(self) -> None:
+    def release_expired(self) -> None:
         """End the leases whose time is over."""
-        expired = [lease.agent for lease in self._leases.take_expired(self._clock.monotonic())]
-        if expired:
-            await self._give_back(*expired)
+        for lease in self._leases.take_expired(self._clock.monotonic()):
+            self._release(lease.agent)
 
     async def count(self, agent: Registration, report: PerformanceReport, *, key: str) -> bool:
         """Count an outcome into the agent's record; False when the agent has gone, also if its id is in use again."""
@@ -137,37 +135,14 @@ class Holding:
     async def _look(self) -> None:
         while True:
             await self._clock.sleep(_LOOK_EVERY_S)
-            await self.release_expired()
-
-    async def _reserve(self, agent: Registration) -> bool:
-        try:
-            return await self._registry.reserve(agent.agent_id, registered_at=agent.registered_at)
-        except NotFound:
-            return False
-
-    async def _unreserve(self, reserving: asyncio.Future[bool], agent: Registration) -> None:
-        if await reserving:
-            await self._release(agent)
+            self.release_expired()
 
     async def _take_back(self, record: Record) -> None:
-        await self._release(record.registration)
+        self._release(record.registration)
         await self._store.forget(record.decision.decision_id)
 
-    async def _give_back(self, *agents: Registration) -> None:
-        async def releasing() -> None:
-            for agent in agents:
-                await self._release(agent)
-
-        await asyncio.shield(self._finish(releasing()))
-
-    async def _release(self, agent: Registration) -> None:
-        try:
-            await self._registry.release(agent.agent_id, registered_at=agent.registered_at)
-        except NotFound:
-            return
-        except Exception as error:  # noqa: BLE001  it must be tried again, whatever it was
-            log.warning("an agent could not be given back yet", agent_id=agent.agent_id, reason=str(error))
-            self._leases.hold(Lease(uuid.uuid4().hex, agent, self._clock.monotonic()))
+    def _release(self, agent: Registration) -> None:
+        self._registry.release(agent.agent_id, registered_at=agent.registered_at)
 
     def _finish(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` to its end, whoever is cancelled; what it raises is logged."""

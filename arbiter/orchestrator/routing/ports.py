@@ -1,12 +1,13 @@
 """What routing needs of its neighbours, as Protocols of its own; the composition root introduces them.
 
 The registry is asked with a query of its own kind and the tracker takes events of its own kind: two small functions,
-given to the router by whoever composes it, make these out of a `Requirement` and a `Happening`.
+given to the router by whoever composes it, make these of a `Requirement` and a `Happening`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import enum
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
@@ -18,15 +19,16 @@ __all__ = [
     "ArmRow",
     "Candidate",
     "Conclusion",
+    "Grounds",
     "Happening",
-    "Load",
-    "Match",
     "Page",
     "Record",
+    "Refusal",
     "Registration",
     "Registry",
     "Requirement",
     "Reservations",
+    "Roster",
     "Store",
     "Tracker",
 ]
@@ -72,22 +74,8 @@ class Registration(NamedTuple):
     registered_at: datetime
 
 
-class Load(Protocol):
-    """What an agent carries."""
-
-    @property
-    def active_tasks(self) -> int:
-        """Tasks reserved and not released."""
-        ...
-
-    @property
-    def utilization_percent(self) -> float:
-        """0 to 100."""
-        ...
-
-
 class Candidate(Protocol):
-    """An agent, as far as routing looks at it."""
+    """An agent, as far as routing looks at it. Its load changes while it is looked at; the rest does not."""
 
     @property
     def id(self) -> str:
@@ -100,36 +88,48 @@ class Candidate(Protocol):
         ...
 
     @property
-    def max_concurrent_tasks(self) -> int | None:
+    def limit(self) -> int | None:
         """Tasks it takes at once; None is no limit."""
         ...
 
     @property
-    def current_load(self) -> Load:
-        """What it carries now."""
+    def is_full(self) -> bool:
+        """Whether it has a limit, and has reached it."""
+        ...
+
+    @property
+    def utilization(self) -> float:
+        """What it carries, in percent of what it takes: 0 to 100."""
         ...
 
 
-class Match(Protocol):
-    """A capable agent."""
+class Roster(Protocol):
+    """The agents that can do something and take work, as they stand whenever they are looked at."""
+
+    def __iter__(self) -> Iterator[Candidate]:
+        """All of them, in whatever order."""
+        ...
 
     @property
-    def agent(self) -> Candidate:
-        """The agent."""
+    def version(self) -> int:
+        """Grows with every change that a choice may depend on, the load included."""
+        ...
+
+    def get(self, agent_id: str, /) -> Candidate | None:
+        """The agent, if it is among them now."""
+        ...
+
+    def changed_since(self, version: int, /) -> Collection[str] | None:
+        """Ids of agents that came, changed or went since then, and maybe others; None: better look at all again."""
         ...
 
 
 class Page(Protocol):
-    """Some of the capable agents."""
+    """What the registry answers to a question that nobody meets, or somebody."""
 
     @property
-    def agents(self) -> Sequence[Match]:
-        """They."""
-        ...
-
-    @property
-    def next(self) -> str | None:
-        """The cursor of the following page; None on the last."""
+    def agents(self) -> Sequence[object]:
+        """Those that meet it, as many as a page holds."""
         ...
 
     @property
@@ -144,12 +144,12 @@ class Reservations(Protocol):
     An agent that was registered anew after `registered_at` is not the one that is meant, and is as good as unknown.
     """
 
-    async def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
-        """Count one more task for the agent; False when it is full or unknown. May raise a NotFound."""
+    def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
+        """Count one more task for the agent, in memory; False when it is full or unknown."""
         ...
 
-    async def release(self, agent_id: str, *, registered_at: datetime) -> object:
-        """Count one task less; nothing for an unknown agent. May raise a NotFound."""
+    def release(self, agent_id: str, *, registered_at: datetime) -> None:
+        """Count one task less; nothing for an unknown agent."""
         ...
 
     async def update_performance(
@@ -162,8 +162,12 @@ class Reservations(Protocol):
 class Registry(Reservations, Protocol[Q_contra]):
     """Who is there, and who is free."""
 
+    async def roster(self, query: Q_contra, /) -> Roster:
+        """The agents that can do what is asked and take work."""
+        ...
+
     async def query(self, query: Q_contra, /) -> Page:
-        """One page of the agents that take work and match."""
+        """The same as an answer to people, with a hint where there are none."""
         ...
 
 
@@ -179,6 +183,32 @@ class Tracker(Protocol[E_contra]):
         ...
 
 
+class Refusal(enum.Enum):
+    """Why a decision was not stored."""
+
+    FULL = enum.auto()
+    """The agent has as many open leases as it takes at once, whoever made them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a decision can be told again from, and weighed when another way of choosing is judged by its outcomes.
+
+    Attributes:
+        score: of the agent that was chosen.
+        seed: every draw of the decision came from a generator that was seeded with it.
+        state_sequence: how many outcomes had been learned when it was made.
+        propensity: how probable the choice was, 0 to 1, given what was known.
+        candidates: among how many agents with room it was made.
+    """
+
+    score: float
+    seed: int = 0
+    state_sequence: int = 0
+    propensity: float = 0.0
+    candidates: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A decision as it is stored, with the outcome once there is one. The task has its id."""
@@ -186,7 +216,7 @@ class Record:
     task: Task
     decision: Decision
     agent_registered_at: datetime
-    score: float
+    grounds: Grounds
     lease_expires_at: datetime
     outcome: Outcome | None = None
     outcome_at: datetime | None = None
@@ -204,30 +234,42 @@ class Conclusion:
 
     Attributes:
         counted: this call has stored the outcome.
-        taught: and the agent's arm has learned from it.
+        arm: what the agent's arm holds since; None where it learned nothing from it.
     """
 
     record: Record
     counted: bool
-    taught: bool
+    arm: ArmRow | None
 
 
 @dataclass(frozen=True, slots=True)
 class ArmRow:
-    """What an agent has shown in one task type, since it was registered."""
+    """What an agent has shown in one task type, since it was registered.
+
+    `pulls` and `successes` count outcomes. The sums after them are of the same outcomes, of which older ones may count
+    for less (see `scoring`): weights, successes, milliseconds; cost, and the weights of those that had one.
+    """
 
     agent_id: str
     registered_at: datetime
     task_type: str
     pulls: int
     successes: int
+    weight: float
+    reward: float
+    latency_ms: float
+    cost: float = 0.0
+    costed: float = 0.0
 
 
 class Store(Protocol):
     """Where decisions, outcomes and what was learned are durable."""
 
-    async def add(self, record: Record) -> Record | None:
-        """Store a decision. Where its task has one already, change nothing and return that one."""
+    async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
+        """Store a decision. Where its task has one already, change nothing and return that one.
+
+        With a `limit`, nothing is stored either when so many leases of the agent are open, here or at other instances.
+        """
         ...
 
     async def forget(self, decision_id: str) -> None:
@@ -238,6 +280,10 @@ class Store(Protocol):
         """The decision for a task, or None."""
         ...
 
+    async def decision(self, decision_id: str) -> Record | None:
+        """The decision of this id, or None."""
+        ...
+
     async def conclude(
         self,
         record: Record,
@@ -245,10 +291,12 @@ class Store(Protocol):
         at: datetime,
         *,
         late: bool,
-        teaches: bool,
+        discount: float | None,
         then: Callable[[Conclusion], None],
     ) -> Conclusion:
-        """Store an outcome and, where it `teaches`, count it for its arm, in one transaction.
+        """Store an outcome and, unless `discount` is None, count it for its arm, in one transaction.
+
+        What the arm's sums held before is multiplied by `discount` first; 1 forgets nothing.
 
         Changes nothing where there is an outcome already. An arm belongs to a registration; the first outcome of a
         registration removes the arms of earlier ones of the same agent. `then` is called after the commit, also when

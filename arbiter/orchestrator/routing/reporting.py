@@ -48,7 +48,7 @@ class Journal:
                 "strategy": decision.strategy,
                 "explored": decision.explored,
                 "confidence": decision.confidence,
-                "score": record.score,
+                "score": record.grounds.score,
             },
         )
         try:
@@ -125,7 +125,7 @@ class Figures:
         yield Measurement("arbiter.router.decision.timed", "counter", self._timed, about, "{decision}")
 
 
-def annotate(record: Record, candidates: int, *, fallback: bool) -> None:
+def annotate(record: Record, *, fallback: bool) -> None:
     """Say on the current span what was decided."""
     span = trace.get_current_span()
     if not span.is_recording():
@@ -135,10 +135,10 @@ def annotate(record: Record, candidates: int, *, fallback: bool) -> None:
         {
             "arbiter.router.task_type": record.task.task_type,
             "arbiter.router.task_id": decision.task_id,
-            "arbiter.router.candidates": candidates,
+            "arbiter.router.candidates": record.grounds.candidates,
             "arbiter.router.strategy": decision.strategy,
             "arbiter.router.explored": decision.explored,
-            "arbiter.router.score": record.score,
+            "arbiter.router.score": record.grounds.score,
             "arbiter.router.agent_id": decision.selected_agent,
             "arbiter.router.fallback": fallback,
         }

@@ -14,12 +14,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from random import Random
 from typing import TypeVar
 
 from arbiter.errors import LifecycleStateError
 from arbiter.operation import operation
+from arbiter.orchestrator.routing.board import Slate, Weights
 from arbiter.orchestrator.routing.candidates import Candidates
+from arbiter.orchestrator.routing.draws import Draws
 from arbiter.orchestrator.routing.errors import (
     NoCapacity,
     OutcomeConflict,
@@ -31,15 +32,17 @@ from arbiter.orchestrator.routing.holding import Holding
 from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.routing.ports import (
     Conclusion,
+    Grounds,
     Happening,
     Record,
+    Refusal,
     Registry,
     Requirement,
     Store,
     Tracker,
 )
 from arbiter.orchestrator.routing.reporting import Figures, Journal, annotate, trace_id
-from arbiter.orchestrator.routing.scoring import Arms, Slate
+from arbiter.orchestrator.routing.scoring import Arms
 from arbiter.orchestrator.routing.settings import RoutingSettings
 from arbiter.orchestrator.routing.strategies import STRATEGIES, Choice, RoundRobin, Strategy, Turns
 from arbiter.orchestrator.routing.turnstile import Turnstile
@@ -60,7 +63,7 @@ class TaskRouter:
         store: where they are durable.
         settings: the `[routing]` section, read once for each decision; the seed only here.
         clock: for leases and times.
-        question: makes the registry's query of a requirement and a cursor ("" at first).
+        question: makes the registry's query of a requirement.
         event: makes the tracker's event of a happening.
     """
 
@@ -71,32 +74,33 @@ class TaskRouter:
         store: Store,
         settings: Live[RoutingSettings],
         clock: Clock,
-        question: Callable[[Requirement, str], Q],
+        question: Callable[[Requirement], Q],
         event: Callable[[Happening], E],
     ) -> None:
-        self._registry, self._store, self._settings, self._clock = registry, store, settings, clock
-        self._candidates = Candidates(registry, question)
+        self._store, self._settings, self._clock = store, settings, clock
+        self._look_up: Callable[[Arms], Candidates] = lambda arms: Candidates(registry, question, arms)
         self._holding = Holding(registry, store, clock)
         self._journal = Journal(tracker, event)
         self._figures = Figures()
         self._turns = Turns()
         self._turnstile = Turnstile()
-        self._rng = Random(settings.current.seed)  # noqa: S311  a draw between agents is no secret
-        self._arms: Arms | None = None
+        self._draws = Draws(settings.current.seed)
+        self._learned: tuple[Arms, Candidates] | None = None
 
     async def start(self) -> None:
         """Load what was learned, reserve again for every open lease, and begin to end leases in time."""
-        self._arms = Arms(await self._store.arms())
+        arms = Arms(await self._store.arms())
+        self._learned = arms, self._look_up(arms)
         await self._holding.start()
 
     async def stop(self) -> None:
         """Finish what was begun; leases stay in the store and are restored by the next start."""
         await self._holding.stop()
-        self._arms = None
+        self._learned = None
 
     async def check(self) -> CheckResult:
         """Pass while the registry answers in time; warn when the last decision had to fall back."""
-        self._learned()
+        self._memory()
         if self._figures.fallback_reason:
             return CheckResult(Status.WARN, f"the last decision fell back: {self._figures.fallback_reason}")
         return CheckResult(Status.PASS, f"{len(self._holding)} leases open")
@@ -116,7 +120,7 @@ class TaskRouter:
             TaskExists: another task was routed under its id.
         """
         began = self._clock.monotonic()
-        await self._holding.release_expired()
+        self._holding.release_expired()
         if task.task_id is None:
             decision = await self._decide(task.model_copy(update={"task_id": uuid.uuid4().hex}))
         else:
@@ -134,8 +138,8 @@ class TaskRouter:
             OutcomeConflict: it has a different outcome already.
             TaskTypeDiffers: the outcome names another task type.
         """
-        self._learned()
-        await self._holding.release_expired()
+        self._memory()
+        self._holding.release_expired()
         async with self._turnstile.passing(task_id):
             record = await self._found(task_id)
             if record is None:
@@ -155,52 +159,67 @@ class TaskRouter:
         return await self._store.find(task_id)
 
     async def _decide(self, task: Task) -> Decision:
-        settings, arms = self._settings.current, self._learned()
+        settings, (arms, candidates) = self._settings.current, self._memory()
+        began, limit_s = self._clock.monotonic(), settings.max_routing_time_ms / 1000
         requirement = Requirement(task.task_type, task.languages, task.specializations)
-        matches, stale = await self._candidates.find(requirement, settings.max_routing_time_ms / 1000)
-        slate = Slate.rated(requirement, matches, arms.all_of(task.task_type), settings.load_weight)
-        strategy: Strategy = STRATEGIES[settings.strategy](settings, self._turns)
-        if stale:
-            strategy, slate.free = RoundRobin(self._turns), list(range(len(matches)))
-        choice = await self._reserve(slate, strategy)
-        decision = self._decision(task, slate, strategy, choice, stale)
-        lease_s = settings.lease_s if task.timeout_ms is None else task.timeout_ms / 1000
-        lease_end = decision.decided_at + timedelta(seconds=lease_s)
-        registered_at = slate.agents[choice.position].registered_at
-        record = Record(task, decision, registered_at, slate.scores[choice.position], lease_end)
-        taken = await self._holding.keep(record, lease_s)
-        if taken is not None:
-            return _same(taken, task)
-        self._made(record, len(matches), stale)
-        return decision
-
-    async def _reserve(self, slate: Slate, strategy: Strategy) -> Choice:
-        """The strategy's choice that the registry agrees to; an agent that is full after all is passed over."""
+        weights = Weights(settings.load_weight, settings.latency_weight, settings.cost_weight)
+        board, stale = await candidates.find(requirement, weights, limit_s)
+        if not stale and self._clock.monotonic() - began > limit_s:
+            stale = f"the candidates were not known within {settings.max_routing_time_ms:g} ms"
+        slate = board.slate(
+            within_ms=task.timeout_ms, may_explore=task.priority <= settings.explore_up_to_priority
+        )
+        strategy = self._strategy(task.task_type, settings, fall_back=bool(stale))
         while slate.free:
-            choice = strategy.choose(slate, self._rng)
-            if await self._holding.reserve(slate.registration(choice.position)):
-                return choice
-            slate.free.remove(choice.position)
-        raise NoCapacity(slate.requirement.task_type or "", len(slate.agents), self._holding.retry_after_s())
+            seed, rng = self._draws.next()
+            choice = strategy.choose(slate, rng)
+            if self._holding.reserve(choice.contender.registration):
+                grounds = Grounds(
+                    choice.contender.score, seed, arms.changes.version, choice.propensity, len(slate.free)
+                )
+                record = self._record(task, slate, strategy, choice, stale, grounds)
+                kept = await self._keep(record, choice.contender.limit)
+                if kept is None:
+                    self._made(record, stale)
+                    return record.decision
+                if isinstance(kept, Record):
+                    return _same(kept, task)
+            slate.strike(choice.contender.id)
+        raise NoCapacity(task.task_type, len(slate), self._holding.retry_after_s())
 
-    def _decision(self, task: Task, slate: Slate, strategy: Strategy, choice: Choice, stale: str) -> Decision:
+    async def _keep(self, record: Record, limit: int | None) -> Record | Refusal | None:
+        lease_s = (record.lease_expires_at - record.decision.decided_at).total_seconds()
+        return await self._holding.keep(record, lease_s, limit)
+
+    def _strategy(self, task_type: str, settings: RoutingSettings, *, fall_back: bool) -> Strategy:
+        if fall_back:
+            return RoundRobin(self._turns)
+        return STRATEGIES[settings.strategies.get(task_type, settings.strategy)](settings, self._turns)
+
+    def _record(
+        self, task: Task, slate: Slate, strategy: Strategy, choice: Choice, stale: str, grounds: Grounds
+    ) -> Record:
+        chosen, now = choice.contender, self._clock.now()
         fallback = f"fallback, since {stale}: " if stale else ""
-        return Decision(
+        # All of it is our own: nothing to validate, in the one place where it would be paid for at each decision.
+        decision = Decision.trusted(
             decision_id=uuid.uuid4().hex,
             task_id=task.task_id or "",
-            selected_agent=slate.agents[choice.position].id,
+            selected_agent=chosen.id,
             strategy=strategy.name,
             explored=choice.explored,
-            confidence=slate.arms[choice.position].confidence,
-            reason=f"{fallback}{choice.reason}; {slate.standing(choice.position)}",
-            alternatives=slate.alternatives(choice.position),
-            decided_at=self._clock.now(),
+            confidence=chosen.belief.confidence,
+            reason=f"{fallback}{choice.reason}; {chosen.standing}",
+            alternatives=slate.alternatives(chosen),
+            decided_at=now,
             trace_id=trace_id(),
         )
+        lease_s = self._settings.current.lease_s if task.timeout_ms is None else task.timeout_ms / 1000
+        return Record(task, decision, chosen.registered_at, grounds, now + timedelta(seconds=lease_s))
 
-    def _made(self, record: Record, candidates: int, stale: str) -> None:
+    def _made(self, record: Record, stale: str) -> None:
         self._figures.decided(record.decision, stale)
-        annotate(record, candidates, fallback=bool(stale))
+        annotate(record, fallback=bool(stale))
         self._journal.decided(record)
 
     async def _conclude(self, record: Record, outcome: Outcome) -> Record:
@@ -214,27 +233,28 @@ class TaskRouter:
     async def _settle(
         self, record: Record, outcome: Outcome, at: datetime, *, late: bool, teaches: bool
     ) -> Record:
+        discount = self._settings.current.discount if teaches else None
         conclusion = await self._store.conclude(
-            record, outcome, at, late=late, teaches=teaches, then=self._concluded
+            record, outcome, at, late=late, discount=discount, then=self._concluded
         )
-        await self._holding.let_go(record.decision.task_id)
+        self._holding.let_go(record.decision.task_id)
         return conclusion.record
 
     def _concluded(self, conclusion: Conclusion) -> None:
         """The outcome is durable: learn from it, once."""
-        record, arms = conclusion.record, self._arms
-        if not conclusion.counted or record.outcome is None or arms is None:
+        record = conclusion.record
+        if not conclusion.counted or record.outcome is None or self._learned is None:
             return
-        if conclusion.taught:
-            arms.count(record.registration, record.task.task_type, success=record.outcome.success)
+        if conclusion.arm is not None:
+            self._learned[0].put(conclusion.arm)
         self._figures.concluded(success=record.outcome.success, late=record.late)
 
-    def _learned(self) -> Arms:
-        if self._arms is None:
+    def _memory(self) -> tuple[Arms, Candidates]:
+        if self._learned is None:
             raise LifecycleStateError(
                 "The router is not started.", hint="Start it, or the container that holds it."
             )
-        return self._arms
+        return self._learned
 
 
 def _same(record: Record, task: Task) -> Decision:

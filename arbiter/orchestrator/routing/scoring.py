@@ -1,10 +1,17 @@
-"""What an agent is expected to do with a task, and the slate that a strategy chooses from.
+"""What is known of agents, and what is expected of one in a kind of task.
 
-Expected success of an agent in a task type is the mean of a Beta posterior: its own outcomes there, and a prior of 0.8
-worth 5 observations, so that one outcome neither erases nor saves it (DESIGN section 6). The score takes load off:
+Expected success of an agent in a task type is the mean of a Beta posterior. Its prior is worth 5 observations (DESIGN
+section 6) and stands where the agent stands in all other task types together, which in turn start from 0.8: so one
+outcome neither erases nor saves an agent, and what it shows in one kind of task is a first guess at the others (partial
+pooling; Gelman et al., Bayesian Data Analysis, 3rd ed., chapter 5, with the prior's weight fixed instead of estimated).
 
-    expected = (0.8 * 5 + successes) / (5 + outcomes)
-    score    = expected - load_weight * utilisation             utilisation 0..1
+    elsewhere = (0.8 * 5 + successes in other types) / (5 + outcomes in other types)
+    alpha     = 5 * elsewhere       + successes here
+    beta      = 5 * (1 - elsewhere) + failures here
+    expected  = alpha / (alpha + beta)
+
+With a discount d below 1, an outcome counts d^k after k later ones of the same arm (Garivier and Moulines 2011, there per
+round): agents that change are followed, and an arm never holds more than 1 / (1 - d) outcomes.
 
 Confidence is the posterior mean minus one posterior standard deviation, at least 0: the success rate that the agent
 will exceed with a probability of about 5 to 1. It grows with success and with evidence.
@@ -15,128 +22,118 @@ An arm belongs to one registration of an agent: registered anew it starts at the
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import nlargest
 from typing import Final
 
-from arbiter.orchestrator.routing.models import Alternative
-from arbiter.orchestrator.routing.ports import ArmRow, Candidate, Match, Registration, Requirement
+from arbiter.orchestrator.changes import Changes
+from arbiter.orchestrator.routing.ports import ArmRow, Registration
 
-__all__ = ["PRIOR_OBSERVATIONS", "PRIOR_SUCCESS", "Arm", "Arms", "Slate"]
+__all__ = ["PRIOR_LATENCY_MS", "PRIOR_OBSERVATIONS", "PRIOR_SUCCESS", "UNKNOWN", "Arms", "Belief"]
 
 PRIOR_SUCCESS: Final = 0.8
 """The success rate of an agent that nothing is known about."""
 
+PRIOR_LATENCY_MS: Final = 5000.0
+"""Its mean latency."""
+
 PRIOR_OBSERVATIONS: Final = 5
 """How many outcomes that belief is worth."""
 
-_ALTERNATIVES: Final = 10
 
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed of an agent in a task type.
 
-@dataclass(slots=True)
-class Arm:
-    """One agent in one task type: outcomes seen, and how many were a success."""
+    Attributes:
+        alpha, beta: of the Beta posterior of its success rate.
+        weight: outcomes seen there, older ones counting for less where the settings discount.
+        reward: successes among them.
+        latency_ms: posterior mean.
+        cost: mean of the outcomes that had one; 0 before any.
+    """
 
-    pulls: int = 0
-    successes: int = 0
+    alpha: float = PRIOR_OBSERVATIONS * PRIOR_SUCCESS
+    beta: float = PRIOR_OBSERVATIONS * (1 - PRIOR_SUCCESS)
+    weight: float = 0.0
+    reward: float = 0.0
+    latency_ms: float = PRIOR_LATENCY_MS
+    cost: float = 0.0
 
     @property
     def expected(self) -> float:
         """The posterior mean of its success rate."""
-        return (PRIOR_SUCCESS * PRIOR_OBSERVATIONS + self.successes) / (PRIOR_OBSERVATIONS + self.pulls)
+        return self.alpha / (self.alpha + self.beta)
 
     @property
     def confidence(self) -> float:
         """The posterior mean minus one standard deviation, at least 0."""
-        mean, weight = self.expected, PRIOR_OBSERVATIONS + self.pulls
-        return max(0.0, mean - math.sqrt(mean * (1 - mean) / (weight + 1)))
+        whole = self.alpha + self.beta
+        mean = self.alpha / whole
+        return max(0.0, mean - math.sqrt(mean * (1 - mean) / (whole + 1)))
 
+
+UNKNOWN: Final = Belief()
 
 _Key = tuple[str, datetime]
-"""A `Registration`, or the plain tuple of it, which a decision among a thousand agents makes a thousand times."""
-
-_UNKNOWN: Final = Arm()
+"""A `Registration`, or the plain tuple of it."""
 
 
 class Arms:
-    """Everything that was learned, in memory."""
+    """Everything that was learned, in memory.
+
+    Attributes:
+        changes: ids of agents of which something was learned; its version counts the outcomes learned.
+    """
 
     def __init__(self, rows: Iterable[ArmRow] = ()) -> None:
-        self._by_task_type: defaultdict[str, dict[_Key, Arm]] = defaultdict(dict)
+        self._known: dict[_Key, dict[str, ArmRow]] = {}
+        self._registered: dict[str, set[datetime]] = {}
+        self.changes = Changes()
         for row in rows:
-            known = self._by_task_type[row.task_type]
-            known[row.agent_id, row.registered_at] = Arm(row.pulls, row.successes)
+            self.put(row)
 
-    def count(self, agent: Registration, task_type: str, *, success: bool) -> None:
-        """Learn from one outcome; the first one of a registration replaces what earlier ones of the agent taught."""
-        known = self._by_task_type[task_type]
-        if agent not in known:
-            for earlier in [key for key in known if key[0] == agent.agent_id and key < agent]:
-                del known[earlier]
-        arm = known.setdefault(agent, Arm())
-        arm.pulls += 1
-        arm.successes += success
+    def put(self, row: ArmRow) -> None:
+        """Take over what an arm holds now; older news of it than what is held is passed over.
 
-    def all_of(self, task_type: str) -> Mapping[_Key, Arm]:
-        """What is known in a task type, by registration."""
-        return self._by_task_type.get(task_type, {})
+        The first arm of a registration ends what earlier ones of the agent taught. An earlier one may come back, by the
+        restore of a backup, and begins anew.
+        """
+        key = row.agent_id, row.registered_at
+        if key not in self._known:
+            self._end_earlier(*key)
+        arms = self._known.setdefault(key, {})
+        held = arms.get(row.task_type)
+        if held is None or row.pulls > held.pulls:
+            arms[row.task_type] = row
+            self.changes.note(row.agent_id)
 
+    def _end_earlier(self, agent_id: str, registered_at: datetime) -> None:
+        registered = self._registered.setdefault(agent_id, set())
+        for earlier in [moment for moment in registered if moment < registered_at]:
+            registered.discard(earlier)
+            del self._known[agent_id, earlier]
+        registered.add(registered_at)
 
-@dataclass(slots=True)
-class Slate:
-    """The capable agents with their scores; `free` holds the positions of those that may still be chosen."""
-
-    requirement: Requirement
-    agents: Sequence[Candidate]
-    arms: Sequence[Arm]
-    utilisations: Sequence[float]
-    scores: Sequence[float]
-    free: list[int]
-
-    @classmethod
-    def rated(
-        cls,
-        requirement: Requirement,
-        matches: Sequence[Match],
-        known: Mapping[_Key, Arm],
-        load_weight: float,
-    ) -> Slate:
-        """The slate of these matches; an agent that is at its own limit is not free."""
-        agents = [match.agent for match in matches]
-        arms = [known.get((agent.id, agent.registered_at), _UNKNOWN) for agent in agents]
-        utilisations = [agent.current_load.utilization_percent / 100 for agent in agents]
-        scores = [arm.expected - load_weight * used for arm, used in zip(arms, utilisations, strict=True)]
-        free = [position for position, agent in enumerate(agents) if _has_room(agent)]
-        return cls(requirement, agents, arms, utilisations, scores, free)
-
-    def registration(self, position: int) -> Registration:
-        """Who the agent at `position` is."""
-        agent = self.agents[position]
-        return Registration(agent.id, agent.registered_at)
-
-    def standing(self, position: int) -> str:
-        """Why the agent at `position` has its score, in words."""
-        arm, load = self.arms[position], self.utilisations[position]
-        return f"expected success {arm.expected:.3f} over {arm.pulls} outcomes, load {load:.0%}"
-
-    def alternatives(self, chosen: int) -> tuple[Alternative, ...]:
-        """The ten best of the others, the best first."""
-        others = nlargest(_ALTERNATIVES + 1, range(len(self.agents)), key=self.scores.__getitem__)
-        return tuple(
-            Alternative.model_construct(
-                agent_id=self.agents[other].id, score=self.scores[other], reason=self._reason(other)
-            )
-            for other in [other for other in others if other != chosen][:_ALTERNATIVES]
+    def belief(self, agent: Registration | _Key, task_type: str) -> Belief:
+        """What is believed of an agent in a task type."""
+        arms = self._known.get(agent)
+        if arms is None:
+            return UNKNOWN
+        here = arms.get(task_type)
+        others = [arm for arm in arms.values() if arm is not here]
+        elsewhere = (PRIOR_OBSERVATIONS * PRIOR_SUCCESS + sum(arm.reward for arm in others)) / (
+            PRIOR_OBSERVATIONS + sum(arm.weight for arm in others)
         )
-
-    def _reason(self, position: int) -> str:
-        full = "" if _has_room(self.agents[position]) else ", full"
-        return self.standing(position) + full
-
-
-def _has_room(agent: Candidate) -> bool:
-    limit = agent.max_concurrent_tasks
-    return limit is None or agent.current_load.active_tasks < limit
+        alpha, beta = PRIOR_OBSERVATIONS * elsewhere, PRIOR_OBSERVATIONS * (1 - elsewhere)
+        if here is None:
+            return Belief(alpha, beta)
+        return Belief(
+            alpha + here.reward,
+            beta + here.weight - here.reward,
+            here.weight,
+            here.reward,
+            (PRIOR_OBSERVATIONS * PRIOR_LATENCY_MS + here.latency_ms) / (PRIOR_OBSERVATIONS + here.weight),
+            here.cost / here.costed if here.costed else 0.0,
+        )

@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
 from arbiter.orchestrator.routing.models import Decision, Outcome, Task
-from arbiter.orchestrator.routing.ports import ArmRow, Conclusion, Record
+from arbiter.orchestrator.routing.ports import ArmRow, Conclusion, Grounds, Record, Refusal
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.schema import arms, decisions
-from arbiter.orchestrator.storage.statements import insert_or_ignore
+from arbiter.orchestrator.storage.statements import add_row
 
 __all__ = ["RoutingStore"]
+
+
+_OPEN_LEASES = (
+    select(func.count())
+    .select_from(decisions)
+    .where(
+        decisions.c.agent_id == bindparam("agent_id"),
+        decisions.c.agent_registered_at == bindparam("registered_at"),
+        decisions.c.lease_expires_at > bindparam("now"),
+        decisions.c.outcome_at.is_(None),
+    )
+)
+_ARMS = select(
+    arms.c.agent_id,
+    arms.c.agent_registered_at,
+    arms.c.task_type,
+    arms.c.pulls,
+    arms.c.successes,
+    arms.c.weight,
+    arms.c.reward,
+    arms.c.latency_ms,
+    arms.c.cost,
+    arms.c.costed,
+)
+_EMPTY: Mapping[str, float] = dict.fromkeys(
+    (
+        "pulls",
+        "successes",
+        "quality_sum",
+        "latency_sum_ms",
+        "weight",
+        "reward",
+        "latency_ms",
+        "cost",
+        "costed",
+    ),
+    0,
+)
 
 
 class RoutingStore:
@@ -27,13 +66,17 @@ class RoutingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, record: Record) -> Record | None:
-        """Store a decision. Where its task has one already, change nothing and return that one."""
+    async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
+        """Store a decision. Where its task has one already, change nothing and return that one.
+
+        With a `limit`, nothing is stored either when so many leases of the agent are open, here or at other instances.
+        """
         row = _row(record)
 
-        def work(connection: Connection) -> Record | None:
-            added = connection.execute(insert_or_ignore(connection, decisions), row)
-            return None if added.rowcount else _found(connection, row["task_id"])
+        def work(connection: Connection) -> Record | Refusal | None:
+            if limit is not None and _open_leases(connection, record) >= limit:
+                return _found(connection, row["task_id"]) or Refusal.FULL
+            return None if add_row(connection, decisions, row) else _found(connection, row["task_id"])
 
         return await self._database.write(work)
 
@@ -53,10 +96,10 @@ class RoutingStore:
         at: datetime,
         *,
         late: bool,
-        teaches: bool,
+        discount: float | None,
         then: Callable[[Conclusion], None],
     ) -> Conclusion:
-        """Store an outcome and, where it `teaches`, count it for its arm; nothing where there is one already.
+        """Store an outcome and, unless `discount` is None, count it for its arm; nothing where there is one already.
 
         All in one transaction; `then` is called after the commit, also when the caller has gone.
         """
@@ -65,11 +108,11 @@ class RoutingStore:
         values = {"outcome": outcome.model_dump(mode="json"), "outcome_at": at, "late": late}
 
         def work(connection: Connection) -> Conclusion:
-            counted = bool(connection.execute(closing.values(values)).rowcount)
-            taught = counted and teaches
-            if taught:
-                _count(connection, record, outcome, at)
-            return Conclusion(_found(connection, task_id) or record, counted, taught)
+            if not connection.execute(closing.values(values)).rowcount:
+                return Conclusion(_found(connection, task_id) or record, counted=False, arm=None)
+            arm = None if discount is None else _count(connection, record, outcome, at, discount)
+            concluded = replace(record, outcome=outcome, outcome_at=at, late=late)
+            return Conclusion(concluded, counted=True, arm=arm)
 
         return await self._database.write(work, then=then)
 
@@ -82,13 +125,19 @@ class RoutingStore:
 
         return await self._database.read(work)
 
+    async def decision(self, decision_id: str) -> Record | None:
+        """The decision of this id, or None."""
+        wanted = select(decisions).where(decisions.c.decision_id == decision_id)
+
+        def work(connection: Connection) -> Record | None:
+            row = connection.execute(wanted).mappings().first()
+            return None if row is None else _record(row)
+
+        return await self._database.read(work)
+
     async def arms(self) -> Sequence[ArmRow]:
         """All that was learned of whatever registration."""
-        known = arms.c
-        wanted = select(
-            known.agent_id, known.agent_registered_at, known.task_type, known.pulls, known.successes
-        )
-        return await self._database.read(lambda c: [ArmRow(*row) for row in c.execute(wanted)])
+        return await self._database.read(lambda c: [ArmRow(*tuple(row)) for row in c.execute(_ARMS)])
 
 
 def _found(connection: Connection, task_id: str) -> Record | None:
@@ -96,22 +145,33 @@ def _found(connection: Connection, task_id: str) -> Record | None:
     return None if row is None else _record(row)
 
 
-def _count(connection: Connection, record: Record, outcome: Outcome, at: datetime) -> None:
+def _open_leases(connection: Connection, record: Record) -> int:
+    agent_id, registered_at = record.registration
+    asked = {"agent_id": agent_id, "registered_at": registered_at, "now": record.decision.decided_at}
+    return connection.execute(_OPEN_LEASES, asked).scalar_one()
+
+
+def _count(connection: Connection, record: Record, outcome: Outcome, at: datetime, discount: float) -> ArmRow:
     agent_id, registered_at = record.registration
     kind = {"agent_id": agent_id, "task_type": record.task.task_type}
     key = {**kind, "agent_registered_at": registered_at}
-    empty = {"pulls": 0, "successes": 0, "quality_sum": 0.0, "latency_sum_ms": 0.0, "updated_at": at}
-    if connection.execute(insert_or_ignore(connection, arms), key | empty).rowcount:
+    if add_row(connection, arms, {**key, **_EMPTY, "updated_at": at}):
         earlier = arms.c.agent_registered_at < registered_at
-        connection.execute(delete(arms).filter_by(**kind).where(earlier))
+        connection.execute(delete(arms).where(arms.c.agent_id == agent_id, earlier))
     learned = {
         "pulls": arms.c.pulls + 1,
         "successes": arms.c.successes + int(outcome.success),
         "quality_sum": arms.c.quality_sum + outcome.quality_score,
         "latency_sum_ms": arms.c.latency_sum_ms + outcome.latency_ms,
+        "weight": arms.c.weight * discount + 1,
+        "reward": arms.c.reward * discount + int(outcome.success),
+        "latency_ms": arms.c.latency_ms * discount + outcome.latency_ms,
+        "cost": arms.c.cost * discount + (outcome.cost or 0.0),
+        "costed": arms.c.costed * discount + int(outcome.cost is not None),
         "updated_at": at,
     }
     connection.execute(update(arms).filter_by(**key).values(learned))
+    return ArmRow(*tuple(connection.execute(_ARMS.filter_by(**key)).one()))
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -124,10 +184,14 @@ def _row(record: Record) -> dict[str, Any]:
         "task": record.task.model_dump(mode="json"),
         "strategy": decision.strategy,
         "explored": decision.explored,
-        "score": record.score,
+        "score": record.grounds.score,
+        "seed": record.grounds.seed,
+        "state_sequence": record.grounds.state_sequence,
+        "propensity": record.grounds.propensity,
+        "candidates": record.grounds.candidates,
         "confidence": decision.confidence,
         "reason": decision.reason,
-        "alternatives": [alternative.model_dump() for alternative in decision.alternatives],
+        "alternatives": [vars(alternative) for alternative in decision.alternatives],
         "decided_at": decision.decided_at,
         "lease_expires_at": record.lease_expires_at,
         "trace_id": decision.trace_id,
@@ -151,7 +215,7 @@ def _record(row: RowMapping) -> Record:
         task=Task.model_validate(row["task"]),
         decision=decision,
         agent_registered_at=row["agent_registered_at"],
-        score=row["score"],
+        grounds=Grounds(**{field.name: row[field.name] for field in fields(Grounds)}),
         lease_expires_at=row["lease_expires_at"],
         outcome=None if row["outcome"] is None else Outcome.model_validate(row["outcome"]),
         outcome_at=row["outcome_at"],

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 __all__ = [
@@ -85,6 +86,8 @@ agents = Table(
     Column("successes", BigInteger, nullable=False),
     Column("quality_sum", Double, nullable=False),
     Column("latency_sum_ms", Double, nullable=False),
+    Column("queued_tasks", Integer, nullable=False, server_default="0"),
+    Column("revision", BigInteger, nullable=False, server_default="1"),
 )
 
 agent_history = Table(
@@ -190,7 +193,18 @@ decisions = Table(
     Column("outcome", JSON(none_as_null=True)),
     Column("outcome_at", Moment),
     Column("late", Boolean),
-    Index("decisions_by_lease", "lease_expires_at"),
+    Column("seed", BigInteger, nullable=False, server_default="0"),
+    Column("state_sequence", BigInteger, nullable=False, server_default="0"),
+    Column("propensity", Double, nullable=False, server_default="0"),
+    Column("candidates", Integer, nullable=False, server_default="0"),
+    # The open leases of an agent are counted by it, wherever decisions are made; those without an outcome never leave it.
+    Index(
+        "decisions_open",
+        "agent_id",
+        "lease_expires_at",
+        sqlite_where=text("outcome_at IS NULL"),
+        postgresql_where=text("outcome_at IS NULL"),
+    ),
 )
 
 arms = Table(
@@ -204,4 +218,10 @@ arms = Table(
     Column("quality_sum", Double, nullable=False),
     Column("latency_sum_ms", Double, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    # Sums in which older outcomes may count for less (`routing.discount`); pulls and successes are plain counts.
+    Column("weight", Double, nullable=False, server_default="0"),
+    Column("reward", Double, nullable=False, server_default="0"),
+    Column("latency_ms", Double, nullable=False, server_default="0"),
+    Column("cost", Double, nullable=False, server_default="0"),
+    Column("costed", Double, nullable=False, server_default="0"),
 )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, Executable, Table
+from sqlalchemy import Connection, Dialect, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["insert_or_ignore"]
+__all__ = ["add_row", "insert_or_ignore"]
+
+_Processor = Callable[[Any], Any] | None
+_STATED = {"preserve_rowcount": True}
 
 
 def insert_or_ignore(connection: Connection, table: Table) -> Executable:
@@ -18,8 +23,39 @@ def insert_or_ignore(connection: Connection, table: Table) -> Executable:
     return _insert(table, connection.dialect.name)
 
 
-@cache
+@lru_cache
 def _insert(table: Table, dialect: str) -> Executable:
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     # Without the option SQLAlchemy forgets the row count of an INSERT on PostgreSQL, and says -1.
     return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+def add_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert one row of all of `table`'s columns that `row` names, unless a unique constraint has such a row already.
+
+    The statement is compiled once for each database and set of columns, and then handed to the driver as text: a tenth of
+    a millisecond less than a Core statement takes to find its way, which counts where a row is written for each request.
+
+    Returns:
+        Whether the row was added.
+    """
+    text, processors, by_position = _compiled(table, tuple(row), connection.dialect)
+    bound = {
+        name: value if value is None or (process := processors[name]) is None else process(value)
+        for name, value in row.items()
+    }
+    values = tuple([bound[name] for name in by_position]) if by_position else bound
+    return connection.exec_driver_sql(text, values, execution_options=_STATED).rowcount > 0
+
+
+@lru_cache
+def _compiled(
+    table: Table, columns: tuple[str, ...], dialect: Dialect
+) -> tuple[str, dict[str, _Processor], tuple[str, ...]]:
+    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing()
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+    processors: dict[str, _Processor] = {
+        name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns
+    }
+    return str(compiled), processors, tuple(compiled.positiontup or ())

@@ -62,7 +62,7 @@ async def test_agents_that_stay_keep_their_load(database: Database) -> None:
     async with running(AgentStore(database)) as registry:
         await fill(registry)
         backup = await registry.backup()
-        await registry.reserve("a")
+        registry.reserve("a")
 
         await registry.restore(backup)
 
@@ -78,12 +78,12 @@ async def test_a_restored_registration_carries_nothing_of_the_one_it_replaces(da
         await registry.unregister("a")
         clock.advance(1)
         other = await registry.register(draft("a"))
-        await registry.reserve("a")
+        registry.reserve("a")
 
         await registry.restore(backup)
         assert (await registry.get("a")).current_load.active_tasks == 0
-        await registry.reserve("a")
-        await registry.release("a", registered_at=other.registered_at)
+        registry.reserve("a")
+        registry.release("a", registered_at=other.registered_at)
 
         assert (await registry.get("a")).current_load.active_tasks == 1
 

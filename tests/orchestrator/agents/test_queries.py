@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arbiter.orchestrator.agents.averages import added
 from arbiter.orchestrator.agents.errors import CursorInvalid
-from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus
+from arbiter.orchestrator.agents.index import Index
+from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus, StoredAgent
 from arbiter.orchestrator.agents.registry import AgentRegistry
+from arbiter.orchestrator.agents.roster import Ranking
 from arbiter.orchestrator.agents.settings import RegistrySettings
 from arbiter.orchestrator.agents.store import AgentStore
 from arbiter.orchestrator.storage.database import Database
+from arbiter.orchestrator.vocabulary import Capabilities
 from arbiter.testing.clock import FakeClock
 from tests.orchestrator.agents.kit import FAILURE, SUCCESS, can, draft, found, running
+
+MOMENT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def settled() -> None:
+    """Let the background go on until it waits for the clock."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def rankings(registry: AgentRegistry, outcome: str) -> float:
@@ -69,7 +87,7 @@ async def test_a4_max_utilization_is_exclusive(database: Database) -> None:
     async with running(AgentStore(database)) as registry:
         await registry.register(draft("half", limit=4))
         for _ in range(2):
-            assert await registry.reserve("half")
+            assert registry.reserve("half")
 
         assert await found(registry, AgentQuery(max_utilization=50)) == []
         assert await found(registry, AgentQuery(max_utilization=50.1)) == ["half"]
@@ -167,8 +185,8 @@ async def test_a_foreign_cursor_is_refused(database: Database, cursor: str) -> N
     assert caught.value.field == "cursor"
 
 
-async def test_a_ranking_is_remembered_until_it_no_longer_holds(database: Database) -> None:
-    """The same query is answered from memory; a registration, an outcome or a change of status makes it anew."""
+async def test_a_remembered_ranking_follows_what_changes(database: Database) -> None:
+    """The same query is answered from memory, also after registrations, outcomes, changes of status and removals."""
     query = AgentQuery(task_type="code-review")
     async with running(AgentStore(database)) as registry:
         await registry.register(draft("a"))
@@ -180,11 +198,15 @@ async def test_a_ranking_is_remembered_until_it_no_longer_holds(database: Databa
         assert await found(registry, query) == ["a", "b"]
         await registry.update_performance("b", SUCCESS)
         assert await found(registry, query) == ["b", "a"]
+        await registry.set_capabilities("a", can("research"))
+        assert await found(registry, query) == ["b"]
         await registry.set_status("b", AgentStatus.OFFLINE)
+        assert await found(registry, query) == []
+        await registry.set_capabilities("a", can("code-review"))
         assert await found(registry, query) == ["a"]
         await registry.unregister("a")
         assert await found(registry, query) == []
-        assert rankings(registry, "hit") == 1
+        assert (rankings(registry, "hit"), rankings(registry, "miss")) == (7, 1)
 
 
 async def test_a_remembered_ranking_shows_the_present_load(database: Database) -> None:
@@ -192,7 +214,7 @@ async def test_a_remembered_ranking_shows_the_present_load(database: Database) -
     async with running(AgentStore(database)) as registry:
         await registry.register(draft("a"))
         await registry.query(AgentQuery())
-        await registry.reserve("a")
+        registry.reserve("a")
 
         page = await registry.query(AgentQuery())
 
@@ -221,3 +243,80 @@ async def test_without_the_cache_nothing_is_remembered(database: Database) -> No
         await registry.query(AgentQuery())
 
         assert (rankings(registry, "hit"), rankings(registry, "miss")) == (0, 0)
+
+
+WORDS = st.sets(st.sampled_from(["x", "y"]))
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from("abcdef"), st.sampled_from(["put", "win", "lose", "away", "go", "rest"]), WORDS, WORDS
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(changes=CHANGES, asked=st.tuples(st.sampled_from([None, "t", "u"]), WORDS, WORDS))
+def test_a_ranking_that_follows_is_one_that_is_made_anew(
+    changes: list[tuple[str, str, set[str], set[str]]], asked: tuple[str | None, set[str], set[str]]
+) -> None:
+    """After any changes of any agents, a ranking that caught up in between holds what a fresh one holds, in its order."""
+    index = Index()
+    query = AgentQuery(task_type=asked[0], languages=tuple(asked[1]), specializations=tuple(asked[2]))
+    followed = Ranking(index, query, 0.0)
+    for number, (agent_id, change, languages, specializations) in enumerate(changes):
+        change_one(
+            index,
+            agent_id,
+            change,
+            can("t", languages=tuple(languages), specializations=tuple(specializations)),
+        )
+        if number % 3 == 0:
+            followed.catch_up()
+    followed.catch_up()
+
+    assert followed.ranked == Ranking(index, query, 0.0).ranked
+    assert all(followed.match(entry).agent is entry.agent for _, _, entry in followed.ranked)
+
+
+def change_one(index: Index, agent_id: str, change: str, capabilities: Capabilities) -> None:
+    """Put an agent into the index, or change it there."""
+    entry = index.get(agent_id)
+    if entry is None or change == "put":
+        told = draft(agent_id, capabilities)
+        revision = 1 if entry is None else entry.record.revision + 1
+        made = StoredAgent(**dict(told), registered_at=MOMENT, last_active_at=MOMENT, revision=revision)
+        index.put(made)
+        return
+    record, later = entry.record, {"revision": entry.record.revision + 1}
+    match change:
+        case "win" | "lose":
+            tally = added(record.tally, SUCCESS if change == "win" else FAILURE)
+            index.put(record.model_copy(update={"tally": tally, **later}))
+        case "away":
+            index.put(record.model_copy(update={"status": AgentStatus.OFFLINE, **later}))
+        case "go":
+            index.remove(agent_id)
+        case _:
+            index.set_aside(MOMENT + timedelta(seconds=1))
+
+
+async def test_an_agent_without_a_sign_of_life_is_set_aside_and_comes_back(any_database: Database) -> None:
+    """It stays registered and gets no work, also after a restart, until it gives a sign of life; the hint says so."""
+    clock = FakeClock()
+    store, rule = AgentStore(any_database), RegistrySettings(stale_after_s=100)
+    async with running(store, rule, clock) as registry:
+        await registry.register(draft("a"))
+        await settled()
+        clock.advance(161)
+        await settled()
+
+        page = await registry.query(AgentQuery())
+        assert (page.agents, "heartbeat" in (page.hint or "")) == ((), True)
+        assert (await registry.get("a")).is_stale
+        assert list(await registry.roster(AgentQuery())) == []
+        assert await found(registry, AgentQuery(statuses=(AgentStatus.AVAILABLE,))) == ["a"]
+
+    async with running(store, rule, clock) as registry:
+        assert await found(registry, AgentQuery()) == []
+        await registry.heartbeat("a")
+        assert await found(registry, AgentQuery()) == ["a"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from arbiter.errors import LifecycleStateError
 from arbiter.orchestrator.agents.contents import Added, Changed
 from arbiter.orchestrator.agents.errors import AgentExists, AgentNotFound, AgentReplaced, RegistryFull
-from arbiter.orchestrator.agents.models import AgentQuery, AgentRecord, AgentStatus
+from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus, StoredAgent
 from arbiter.orchestrator.agents.settings import RegistrySettings
 from arbiter.orchestrator.agents.store import AgentStore
 from arbiter.orchestrator.storage.database import Database
@@ -27,7 +27,7 @@ from tests.orchestrator.agents.kit import FAILURE, SUCCESS, can, draft, found, r
 class Away(AgentStore):
     """A store whose writes fail."""
 
-    async def add(self, record: AgentRecord, *, at_most: int, then: Callable[[Added], None]) -> Added:
+    async def add(self, record: StoredAgent, *, at_most: int | None, then: Callable[[Added], None]) -> Added:
         """Away."""
         raise StorageUnavailable("away")
 
@@ -40,7 +40,7 @@ class Away(AgentStore):
         at: datetime,
         registered_at: datetime | None,
         then: Changed,
-    ) -> AgentRecord | None:
+    ) -> StoredAgent | None:
         """Away."""
         raise StorageUnavailable("away")
 
@@ -220,16 +220,16 @@ async def test_load_is_a_share_of_the_limit(database: Database) -> None:
         await registry.register(draft("bound", limit=2))
 
         for _ in range(12):
-            assert await registry.reserve("free")
-        assert [await registry.reserve("bound") for _ in range(3)] == [True, True, False]
+            assert registry.reserve("free")
+        assert [registry.reserve("bound") for _ in range(3)] == [True, True, False]
 
         assert (await registry.get("free")).current_load.utilization_percent == 100
         assert (await registry.get("free")).current_load.active_tasks == 12
         assert (await registry.get("bound")).current_load.utilization_percent == 100
         for _ in range(5):
-            await registry.release("bound")
+            registry.release("bound")
         assert (await registry.get("bound")).current_load.active_tasks == 0
-        assert await registry.reserve("bound")
+        assert registry.reserve("bound")
 
 
 async def test_what_is_of_an_earlier_registration_does_not_touch_the_present_one(
@@ -242,13 +242,13 @@ async def test_what_is_of_an_earlier_registration_does_not_touch_the_present_one
         await registry.unregister("a")
         clock.advance(1)
         present = (await registry.register(draft("a", limit=2))).registered_at
-        await registry.reserve("a", registered_at=present)
+        registry.reserve("a", registered_at=present)
         before = await registry.get("a")
 
         with pytest.raises(AgentReplaced, match="registered anew"):
             await registry.update_performance("a", SUCCESS, key="k", registered_at=earlier)
-        assert await registry.reserve("a", registered_at=earlier) is False
-        await registry.release("a", registered_at=earlier)
+        assert registry.reserve("a", registered_at=earlier) is False
+        registry.release("a", registered_at=earlier)
 
         assert await registry.get("a") == before
         assert (await registry.history("a")).performance == ()
@@ -259,8 +259,8 @@ async def test_what_is_of_an_earlier_registration_does_not_touch_the_present_one
 async def test_a_gone_agent_cannot_be_reserved(database: Database) -> None:
     """Between a query and the reservation an agent may go: that is a no, not an error."""
     async with running(AgentStore(database)) as registry:
-        assert await registry.reserve("gone") is False
-        await registry.release("gone")
+        assert registry.reserve("gone") is False
+        registry.release("gone")
 
 
 async def test_capability_changes_are_kept(any_database: Database) -> None:

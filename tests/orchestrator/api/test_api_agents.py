@@ -50,8 +50,8 @@ async def test_a_query_returns_only_what_matches_with_score_and_reason(serving: 
             agent("busy", languages=["Python", "Go"], max_concurrent_tasks=1),
             agent("half", languages=["Python"]),
         )
-        await served.registry.reserve("busy")
-        await served.registry.reserve("both")
+        served.registry.reserve("busy")
+        served.registry.reserve("both")
 
         answer = await served.http.get("/v1/agents?language=Python&language=Go&max_utilization=60")
 
@@ -65,7 +65,7 @@ async def test_max_utilization_is_exclusive(serving: Serving) -> None:
     """An agent at exactly the asked utilisation is not below it."""
     async with serving() as served:
         await served.register(agent("half", max_concurrent_tasks=2))
-        await served.registry.reserve("half")
+        served.registry.reserve("half")
 
         at = await served.http.get("/v1/agents?max_utilization=50")
         above = await served.http.get("/v1/agents?max_utilization=50.1")

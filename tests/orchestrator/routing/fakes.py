@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Final
@@ -18,6 +18,7 @@ from arbiter.orchestrator.routing.ports import (
     Conclusion,
     Happening,
     Record,
+    Refusal,
     Registration,
     Requirement,
 )
@@ -31,11 +32,12 @@ __all__ = [
     "REGISTERED",
     "Bench",
     "FakeAgent",
-    "FakeMatch",
     "FakePage",
     "FakeRegistry",
+    "FakeRoster",
     "FakeStore",
     "FakeTracker",
+    "arm_row",
     "bench",
     "outcome",
     "seeded",
@@ -47,52 +49,64 @@ REGISTERED: Final = datetime(2025, 12, 1, tzinfo=UTC)
 
 
 @dataclass
-class FakeLoad:
-    """What an agent carries; utilisation by its limit, or by 10."""
-
-    active_tasks: int = 0
-    limit: int | None = None
-
-    @property
-    def utilization_percent(self) -> float:
-        """As the registry computes it."""
-        return min(100.0, 100 * self.active_tasks / (self.limit or 10))
-
-
-@dataclass
 class FakeAgent:
     """An agent that can do `kinds`, in any language of `languages`."""
 
     id: str
     kinds: tuple[str, ...] = ("review",)
     languages: tuple[str, ...] = ()
-    max_concurrent_tasks: int | None = None
-    current_load: FakeLoad = field(default_factory=FakeLoad)
+    limit: int | None = None
+    active: int = 0
     registered_at: datetime = REGISTERED
 
-    def __post_init__(self) -> None:
-        self.current_load.limit = self.max_concurrent_tasks
+    @property
+    def is_full(self) -> bool:
+        """At its limit."""
+        return self.limit is not None and self.active >= self.limit
 
-
-@dataclass
-class FakeMatch:
-    """An agent that fits."""
-
-    agent: FakeAgent
+    @property
+    def utilization(self) -> float:
+        """As the registry computes it."""
+        return min(100.0, 100 * self.active / (self.limit or 10))
 
 
 @dataclass
 class FakePage:
     """A page of agents that fit."""
 
-    agents: Sequence[FakeMatch]
-    next: str | None = None
+    agents: Sequence[FakeAgent]
     hint: str | None = None
+
+
+@dataclass
+class FakeRoster:
+    """The agents that fit, looked at anew whenever it is asked."""
+
+    agents: dict[str, FakeAgent]
+    wanted: Requirement
+    changes: list[str]
+
+    def __iter__(self) -> Iterator[FakeAgent]:
+        """All that fit."""
+        return (agent for agent in self.agents.values() if _fits(agent, self.wanted))
+
+    @property
+    def version(self) -> int:
+        """How many changes there were."""
+        return len(self.changes)
+
+    def get(self, agent_id: str, /) -> FakeAgent | None:
+        """One of them."""
+        agent = self.agents.get(agent_id)
+        return agent if agent is not None and _fits(agent, self.wanted) else None
+
+    def changed_since(self, version: int, /) -> Collection[str]:
+        """Whose load changed."""
+        return set(self.changes[max(0, version) :]) if version >= 0 else set(self.agents)
 
 
 class FakeRegistry:
     """Agents in memory; `failure` is raised by queries, `hang` makes them wait,
-    `page_size` cuts answers up,
     `refusing` are full whatever a query shows.
     """
 
@@ -102,38 +116,38 @@ class FakeRegistry:
         self.released: Counter[str] = Counter()
         self.failure: Exception | None = None
         self.hang: asyncio.Event | None = None
-        self.reserving: asyncio.Event | None = None
         self.refusing: set[str] = set()
-        self.page_size = 1000
+        self.changes: list[str] = []
 
-    async def query(self, query: tuple[Requirement, str], /) -> FakePage:
-        """One page of the agents that fit."""
-        wanted, cursor = query
+    async def roster(self, query: Requirement, /) -> FakeRoster:
+        """The agents that fit."""
         if self.failure is not None:
             raise self.failure
         if self.hang is not None:
             await self.hang.wait()
-        fitting = [FakeMatch(agent) for agent in self.agents.values() if _fits(agent, wanted)]
-        begin = int(cursor or 0)
-        end = begin + self.page_size
-        return FakePage(fitting[begin:end], str(end) if end < len(fitting) else None)
+        return FakeRoster(self.agents, query, self.changes)
 
-    async def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
-        """Count one more task, unless the agent is full."""
-        agent = self._agent(agent_id, registered_at)
-        full = agent_id in self.refusing or (
-            agent.max_concurrent_tasks is not None
-            and agent.current_load.active_tasks >= agent.max_concurrent_tasks
-        )
-        agent.current_load.active_tasks += not full
-        if self.reserving is not None:
-            await self.reserving.wait()
-        return not full
+    async def query(self, query: Requirement, /) -> FakePage:
+        """The same as a page."""
+        return FakePage(list(await self.roster(query)))
 
-    async def release(self, agent_id: str, *, registered_at: datetime) -> None:
+    def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
+        """Count one more task, unless the agent is full or gone."""
+        agent = self.agents.get(agent_id)
+        gone = agent is None or agent.registered_at != registered_at
+        if agent is None or gone or agent.is_full or agent_id in self.refusing:
+            return False
+        agent.active += 1
+        self.changes.append(agent_id)
+        return True
+
+    def release(self, agent_id: str, *, registered_at: datetime) -> None:
         """Count one task less."""
-        self._agent(agent_id, registered_at).current_load.active_tasks -= 1
-        self.released[agent_id] += 1
+        agent = self.agents.get(agent_id)
+        if agent is not None and agent.registered_at == registered_at:
+            agent.active -= 1
+            self.changes.append(agent_id)
+            self.released[agent_id] += 1
 
     async def update_performance(
         self, agent_id: str, report: PerformanceReport, *, key: str, registered_at: datetime
@@ -145,7 +159,7 @@ class FakeRegistry:
     @property
     def active(self) -> int:
         """Tasks carried by all agents together."""
-        return sum(agent.current_load.active_tasks for agent in self.agents.values())
+        return sum(agent.active for agent in self.agents.values())
 
     def _agent(self, agent_id: str, registered_at: datetime) -> FakeAgent:
         agent = self.agents.get(agent_id)
@@ -185,10 +199,13 @@ class FakeStore:
         self.records: dict[str, Record] = {}
         self.learned: dict[tuple[Registration, str], ArmRow] = {}
         self.adding: asyncio.Event | None = None
+        self.full_elsewhere: set[str] = set()
         self.failure: Exception | None = None
 
-    async def add(self, record: Record) -> Record | None:
-        """Keep the first decision of a task."""
+    async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
+        """Keep the first decision of a task, unless the agent is among `full_elsewhere`."""
+        if limit is not None and record.decision.selected_agent in self.full_elsewhere:
+            return Refusal.FULL
         taken = self.records.setdefault(record.decision.task_id, record)
         if self.adding is not None:
             await self.adding.wait()
@@ -205,6 +222,11 @@ class FakeStore:
         """The task's decision."""
         return self.records.get(task_id)
 
+    async def decision(self, decision_id: str) -> Record | None:
+        """The decision of this id."""
+        found = (one for one in self.records.values() if one.decision.decision_id == decision_id)
+        return next(found, None)
+
     async def conclude(
         self,
         record: Record,
@@ -212,20 +234,19 @@ class FakeStore:
         at: datetime,
         *,
         late: bool,
-        teaches: bool,
+        discount: float | None,
         then: Callable[[Conclusion], None],
     ) -> Conclusion:
         """Keep the first outcome, and count it."""
         if self.failure is not None:
             raise self.failure
         stored = self.records[record.decision.task_id]
-        conclusion = Conclusion(stored, counted=False, taught=False)
+        conclusion = Conclusion(stored, counted=False, arm=None)
         if stored.outcome is None:
             concluded = replace(stored, outcome=outcome, outcome_at=at, late=late)
             self.records[record.decision.task_id] = concluded
-            if teaches:
-                self._teach(record, outcome)
-            conclusion = Conclusion(concluded, counted=True, taught=teaches)
+            arm = None if discount is None else self._teach(record, outcome, discount)
+            conclusion = Conclusion(concluded, counted=True, arm=arm)
         then(conclusion)
         return conclusion
 
@@ -234,11 +255,21 @@ class FakeStore:
         row = self.learned[Registration(agent_id, registered_at), task_type]
         return row.pulls, row.successes
 
-    def _teach(self, record: Record, outcome: Outcome) -> None:
+    def _teach(self, record: Record, outcome: Outcome, discount: float) -> ArmRow:
         agent, task_type = record.registration, record.task.task_type
-        arm = self.learned.get((agent, task_type), ArmRow(*agent, task_type, 0, 0))
-        taught = replace(arm, pulls=arm.pulls + 1, successes=arm.successes + outcome.success)
+        held = self.learned.get((agent, task_type), arm_row(*agent, task_type=task_type))
+        taught = replace(
+            held,
+            pulls=held.pulls + 1,
+            successes=held.successes + outcome.success,
+            weight=held.weight * discount + 1,
+            reward=held.reward * discount + outcome.success,
+            latency_ms=held.latency_ms * discount + outcome.latency_ms,
+            cost=held.cost * discount + (outcome.cost or 0),
+            costed=held.costed * discount + (outcome.cost is not None),
+        )
         self.learned[agent, task_type] = taught
+        return taught
 
     async def open_leases(self, now: datetime) -> Sequence[Record]:
         """Those without an outcome whose time is not over."""
@@ -247,6 +278,20 @@ class FakeStore:
     async def arms(self) -> Sequence[ArmRow]:
         """All that was learned."""
         return list(self.learned.values())
+
+
+def arm_row(
+    agent_id: str,
+    registered_at: datetime = REGISTERED,
+    pulls: int = 0,
+    successes: int = 0,
+    *,
+    task_type: str = "review",
+    latency_ms: float = 1000.0,
+) -> ArmRow:
+    """What an agent has shown, without a discount."""
+    sums = (float(pulls), float(successes), latency_ms * pulls)
+    return ArmRow(agent_id, registered_at, task_type, pulls, successes, *sums)
 
 
 @dataclass
@@ -292,8 +337,8 @@ def outcome(*, success: bool = True, **more: object) -> Outcome:
     return Outcome.model_validate({"success": success, "quality_score": 0.9, "latency_ms": 100, **more})
 
 
-def _ask(requirement: Requirement, cursor: str) -> tuple[Requirement, str]:
-    return requirement, cursor
+def _ask(requirement: Requirement) -> Requirement:
+    return requirement
 
 
 def _same(happening: Happening) -> Happening:

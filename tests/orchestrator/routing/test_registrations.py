@@ -102,8 +102,8 @@ def _outcomes(reason: str) -> int:
     return int(reason.partition(" over ")[2].partition(" outcomes")[0])
 
 
-def _ask(requirement: Requirement, cursor: str) -> AgentQuery:
-    return AgentQuery(task_type=requirement.task_type, cursor=cursor)
+def _ask(requirement: Requirement) -> AgentQuery:
+    return AgentQuery(task_type=requirement.task_type)
 
 
 def _same(happening: Happening) -> Happening:

@@ -41,15 +41,6 @@ async def test_only_the_ten_best_alternatives_are_named() -> None:
     assert decision.selected_agent not in {alternative.agent_id for alternative in decision.alternatives}
 
 
-async def test_every_page_of_the_registry_is_read() -> None:
-    """An agent on the last page can be chosen like one on the first."""
-    async with bench(*(FakeAgent(f"a{n}") for n in range(7)), exploration_rate=1) as here:
-        here.registry.page_size = 3
-        chosen = {await here.route() for _ in range(100)}
-
-    assert len(chosen) == 7
-
-
 async def test_the_chosen_agent_carries_one_task_more() -> None:
     """Routing reserves load, and the score of a loaded agent falls behind that of a free one."""
     async with bench(FakeAgent("a"), FakeAgent("b"), exploration_rate=0) as here:
@@ -98,7 +89,7 @@ async def test_a_missing_capability_is_named(task: Task, field: str, missing: tu
 
 async def test_full_agents_are_passed_over() -> None:
     """An agent at its limit is not chosen, though its score were the best, not even to explore."""
-    async with bench(FakeAgent("a", max_concurrent_tasks=1), FakeAgent("b"), exploration_rate=1) as here:
+    async with bench(FakeAgent("a", limit=1), FakeAgent("b"), exploration_rate=1) as here:
         chosen = [await here.route() for _ in range(20)]
 
     assert chosen.count("a") == 1
@@ -106,7 +97,7 @@ async def test_full_agents_are_passed_over() -> None:
 
 async def test_no_capacity_says_when_to_come_again() -> None:
     """When all capable agents are full the error tells the seconds until the next lease ends, at most five."""
-    async with bench(FakeAgent("a", max_concurrent_tasks=1)) as here:
+    async with bench(FakeAgent("a", limit=1)) as here:
         await here.route(timeout_ms=3000)
 
         with pytest.raises(NoCapacity) as caught:
@@ -117,12 +108,19 @@ async def test_no_capacity_says_when_to_come_again() -> None:
 
 async def test_an_agent_that_fills_up_meanwhile_is_passed_over() -> None:
     """Where the reservation fails although the query showed room, the next best agent is taken."""
-    async with bench(
-        FakeAgent("a", max_concurrent_tasks=2), FakeAgent("b"), exploration_rate=0, load_weight=0
-    ) as here:
+    async with bench(FakeAgent("a", limit=2), FakeAgent("b"), exploration_rate=0, load_weight=0) as here:
         here.registry.refusing = {"a"}
 
         assert {await here.route() for _ in range(5)} == {"b"}
+
+
+async def test_an_agent_that_another_instance_has_filled_is_passed_over() -> None:
+    """Where the store counts as many leases as the agent takes, the next best is taken, and nothing stays reserved."""
+    async with bench(FakeAgent("a", limit=2), FakeAgent("b"), exploration_rate=0, load_weight=0) as here:
+        here.store.full_elsewhere = {"a"}
+
+        assert {await here.route() for _ in range(5)} == {"b"}
+        assert (here.registry.agents["a"].active, here.registry.active) == (0, 5)
 
 
 async def test_the_same_task_again_gets_the_same_decision() -> None:
@@ -201,7 +199,7 @@ async def test_an_agent_known_from_before_that_was_registered_anew_is_not_held()
         with pytest.raises(NoCapacity):
             await here.route()
 
-        assert here.registry.agents["a"].current_load.active_tasks == 0
+        assert here.registry.agents["a"].active == 0
 
 
 async def test_without_known_candidates_routing_is_unavailable() -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 
 import pytest
 
 from arbiter.errors import Rejected
 from arbiter.orchestrator.routing.errors import OutcomeConflict, TaskTypeDiffers, TaskUnknown
 from arbiter.orchestrator.routing.models import Task
-from arbiter.orchestrator.routing.ports import ArmRow, Registration
+from arbiter.orchestrator.routing.ports import Registration
 from arbiter.testing.clock import FakeClock
-from tests.orchestrator.routing.fakes import REGISTERED, FakeAgent, FakeStore, bench, outcome
+from tests.orchestrator.routing.fakes import REGISTERED, FakeAgent, FakeStore, arm_row, bench, outcome
 
 REVIEW = Task(task_id="t", task_type="review")
 
@@ -115,7 +114,7 @@ async def test_a_lease_that_ends_frees_the_agent() -> None:
 
 async def test_a_lease_that_ended_is_released_before_the_next_decision() -> None:
     """A full agent whose lease is over is free for the task that comes then."""
-    async with bench(FakeAgent("a", max_concurrent_tasks=1), lease_s=0.5) as here:
+    async with bench(FakeAgent("a", limit=1), lease_s=0.5) as here:
         await here.route()
         here.clock.advance(0.5)
 
@@ -196,25 +195,9 @@ async def test_what_was_learned_is_restored_at_start() -> None:
     """Arms are loaded from the store."""
     store = FakeStore()
     agent = Registration("a", REGISTERED)
-    store.learned[agent, "review"] = ArmRow(*agent, "review", 20, 1)
+    store.learned[agent, "review"] = arm_row(*agent, 20, 1)
     async with bench(FakeAgent("a"), FakeAgent("b"), store=store, exploration_rate=0) as here:
         assert await here.route() == "b"
-
-
-async def test_cancelled_while_reserving_nothing_stays_reserved() -> None:
-    """A caller that goes away during the reservation leaves no load behind."""
-    async with bench(FakeAgent("a")) as here:
-        here.registry.reserving = asyncio.Event()
-        routing = asyncio.create_task(here.router.route(REVIEW))
-        await settled()
-        assert here.registry.active == 1
-
-        routing.cancel()
-        await asyncio.gather(routing, return_exceptions=True)
-        here.registry.reserving.set()
-        await settled()
-
-        assert (here.registry.active, here.store.records) == (0, {})
 
 
 async def test_cancelled_while_storing_the_decision_is_taken_back() -> None:
@@ -232,24 +215,3 @@ async def test_cancelled_while_storing_the_decision_is_taken_back() -> None:
 
         assert here.store.records["t"].decision == decision
         assert here.registry.active == 1
-
-
-async def test_an_agent_that_cannot_be_given_back_is_tried_again() -> None:
-    """A release that fails is repeated by the watch until it goes through."""
-    async with bench(FakeAgent("a")) as here:
-        await here.router.route(REVIEW)
-        release, failures = here.registry.release, [OSError("away")]
-
-        async def failing(agent_id: str, *, registered_at: datetime) -> None:
-            if failures:
-                raise failures.pop()
-            await release(agent_id, registered_at=registered_at)
-
-        here.registry.release = failing  # type: ignore[method-assign]  # a fault put in by hand
-        await here.router.report_outcome("t", outcome())
-        assert here.registry.active == 1
-        await settled()
-        here.clock.advance(1)
-        await settled()
-
-        assert here.registry.active == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from random import Random
 
 from hypothesis import given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from arbiter.errors import DomainError
 from arbiter.orchestrator.routing.models import Task
-from tests.orchestrator.routing.fakes import Bench, FakeAgent, FakeRegistry, FakeStore, bench, outcome, seeded
+from tests.orchestrator.routing.fakes import Bench, FakeAgent, FakeStore, bench, outcome, seeded
 
 
 @given(seed=st.integers(0, 2**32), limit=st.one_of(st.none(), st.integers(1, 5)))
@@ -19,8 +18,8 @@ from tests.orchestrator.routing.fakes import Bench, FakeAgent, FakeRegistry, Fak
 async def test_whatever_is_cancelled_load_and_leases_agree(seed: int, limit: int | None) -> None:
     """After any mix of routes, outcomes and cancellations the agents carry exactly the tasks without an outcome."""
     rng = seeded(seed)
-    async with bench(FakeAgent("a", max_concurrent_tasks=limit), FakeAgent("b")) as here:
-        slow_down(here.registry, here.store, rng)
+    async with bench(FakeAgent("a", limit=limit), FakeAgent("b")) as here:
+        slow_down(here.store, rng)
         calls = [asyncio.create_task(one(here, f"t{rng.randrange(12)}", rng)) for _ in range(40)]
         for call in calls:
             await asyncio.sleep(0)
@@ -35,7 +34,7 @@ async def test_whatever_is_cancelled_load_and_leases_agree(seed: int, limit: int
         assert sum(arm.pulls for arm in here.store.learned.values()) == len(here.store.records) - len(
             unfinished
         )
-        assert limit is None or here.registry.agents["a"].current_load.active_tasks <= limit
+        assert limit is None or here.registry.agents["a"].active <= limit
 
 
 async def one(here: Bench, task_id: str, rng: Random) -> None:
@@ -49,25 +48,19 @@ async def one(here: Bench, task_id: str, rng: Random) -> None:
         return
 
 
-def slow_down(registry: FakeRegistry, store: FakeStore, rng: Random) -> None:
-    """Let every neighbour give way to others before and after it acts, so that a cancellation can fall anywhere."""
+def slow_down(store: FakeStore, rng: Random) -> None:
+    """Let the store give way to others before and after it acts, so that a cancellation can fall anywhere."""
 
     async def pause() -> None:
         for _ in range(rng.randrange(3)):
             await asyncio.sleep(0)
 
-    reserve, release, conclude = registry.reserve, registry.release, store.conclude
+    add, conclude = store.add, store.conclude
 
-    async def slow_reserve(agent_id: str, *, registered_at: datetime) -> bool:
+    async def slow_add(*args: object, **kwargs: object) -> object:
+        adding = asyncio.ensure_future(add(*args, **kwargs))  # type: ignore[arg-type]  # passed through
         await pause()
-        reserved = await reserve(agent_id, registered_at=registered_at)
-        await pause()
-        return reserved
-
-    async def slow_release(agent_id: str, *, registered_at: datetime) -> None:
-        await pause()
-        await release(agent_id, registered_at=registered_at)
-        await pause()
+        return await asyncio.shield(adding)
 
     async def slow_conclude(*args: object, **kwargs: object) -> object:
         # Like the database: once begun it is done, also when the waiter goes away.
@@ -75,5 +68,5 @@ def slow_down(registry: FakeRegistry, store: FakeStore, rng: Random) -> None:
         await pause()
         return await asyncio.shield(concluding)
 
-    registry.reserve, registry.release = slow_reserve, slow_release  # type: ignore[method-assign]  # slowed by hand
+    store.add = slow_add  # type: ignore[method-assign, assignment]  # slowed by hand
     store.conclude = slow_conclude  # type: ignore[method-assign, assignment]  # slowed by hand

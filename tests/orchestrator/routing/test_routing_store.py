@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from arbiter.orchestrator.routing.models import Alternative, Decision, Outcome, Task
-from arbiter.orchestrator.routing.ports import ArmRow, Conclusion, Record
+from arbiter.orchestrator.routing.ports import ArmRow, Conclusion, Grounds, Record, Refusal
 from arbiter.orchestrator.routing.store import RoutingStore
 from arbiter.orchestrator.storage.database import Database
 
@@ -40,14 +40,15 @@ def record(
         trace_id="0" * 32,
     )
     task = Task(task_id=task_id, task_type="review", languages=("Python",), metadata={"size": 3, "é": None})
-    return Record(task, decision, registered_at, 0.75, NOW + timedelta(seconds=lease_s))
+    grounds = Grounds(0.75, seed=2**62, state_sequence=17, propensity=0.1 + 0.2, candidates=3)
+    return Record(task, decision, registered_at, grounds, NOW + timedelta(seconds=lease_s))
 
 
 async def test_a_decision_comes_back_as_it_was_stored(store: RoutingStore) -> None:
     """Task, decision with its alternatives, score and lease survive the database unchanged."""
     stored = record("t")
 
-    assert await store.add(stored) is None
+    assert await store.add(stored, limit=None) is None
     assert await store.find("t") == stored
     assert await store.find("other") is None
 
@@ -55,29 +56,43 @@ async def test_a_decision_comes_back_as_it_was_stored(store: RoutingStore) -> No
 async def test_a_task_has_one_decision(store: RoutingStore) -> None:
     """A second decision for a task is not stored; the first one is returned."""
     first = record("t", "d1")
-    await store.add(first)
+    await store.add(first, limit=None)
 
-    assert await store.add(record("t", "d2")) == first
+    assert await store.add(record("t", "d2"), limit=None) == first
+
+
+async def test_no_more_leases_are_open_than_the_limit(store: RoutingStore) -> None:
+    """The store counts: leases that ended or have their outcome are none, and those of another registration are another's."""
+    later = REGISTERED + timedelta(seconds=1)
+    for task_id, lease_s in (("open", 60), ("ended", 0), ("done", 60)):
+        await store.add(record(task_id, task_id, lease_s=lease_s), limit=None)
+    await store.conclude(record("done", "done"), GOOD, NOW, late=False, discount=1.0, then=lambda _: None)
+
+    assert await store.add(record("more", "more"), limit=1) is Refusal.FULL
+    assert await store.add(record("open", "again"), limit=1) == record("open", "open")
+    assert await store.add(record("other", "other", registered_at=later), limit=1) is None
+    assert await store.add(record("more", "more"), limit=2) is None
+    assert await store.add(record("last", "last"), limit=2) is Refusal.FULL
 
 
 async def test_a_decision_can_be_taken_back(store: RoutingStore) -> None:
     """Afterwards the task is as if it had never been routed."""
-    await store.add(record("t", "d1"))
+    await store.add(record("t", "d1"), limit=None)
 
     await store.forget("d1")
 
     assert await store.find("t") is None
-    assert await store.add(record("t", "d2")) is None
+    assert await store.add(record("t", "d2"), limit=None) is None
 
 
 async def test_an_outcome_counts_once(store: RoutingStore) -> None:
     """Concurrent outcomes of one task: one is stored and counted for the arm, all see the same record."""
-    await store.add(record("t"))
+    await store.add(record("t"), limit=None)
     seen: list[Conclusion] = []
 
     conclusions = await asyncio.gather(
         *(
-            store.conclude(record("t"), GOOD, NOW, late=False, teaches=True, then=seen.append)
+            store.conclude(record("t"), GOOD, NOW, late=False, discount=1.0, then=seen.append)
             for _ in range(5)
         )
     )
@@ -85,16 +100,16 @@ async def test_an_outcome_counts_once(store: RoutingStore) -> None:
     assert sum(conclusion.counted for conclusion in conclusions) == 1
     assert {conclusion.record.outcome for conclusion in conclusions} == {GOOD}
     assert seen == conclusions
-    assert await store.arms() == [ArmRow("a", REGISTERED, "review", 1, 1)]
+    assert await store.arms() == [ArmRow("a", REGISTERED, "review", 1, 1, 1.0, 1.0, 12.25, 0.0, 0.0)]
 
 
 async def test_the_first_outcome_stays(store: RoutingStore) -> None:
     """A different outcome that comes later changes neither the record nor the arm."""
-    await store.add(record("t"))
-    await store.conclude(record("t"), GOOD, NOW, late=True, teaches=True, then=lambda _: None)
+    await store.add(record("t"), limit=None)
+    await store.conclude(record("t"), GOOD, NOW, late=True, discount=1.0, then=lambda _: None)
     bad = GOOD.model_copy(update={"success": False})
 
-    later = await store.conclude(record("t"), bad, NOW, late=False, teaches=True, then=lambda _: None)
+    later = await store.conclude(record("t"), bad, NOW, late=False, discount=1.0, then=lambda _: None)
 
     assert (later.counted, later.record.outcome, later.record.late) == (False, GOOD, True)
 
@@ -102,8 +117,8 @@ async def test_the_first_outcome_stays(store: RoutingStore) -> None:
 async def test_open_leases_are_those_without_outcome_whose_time_is_not_over(store: RoutingStore) -> None:
     """An ended lease and a concluded task are not restored."""
     for task_id, lease_s in (("open", 60), ("ended", 5), ("done", 60)):
-        await store.add(record(task_id, task_id, lease_s=lease_s))
-    await store.conclude(record("done", "done"), GOOD, NOW, late=False, teaches=True, then=lambda _: None)
+        await store.add(record(task_id, task_id, lease_s=lease_s), limit=None)
+    await store.conclude(record("done", "done"), GOOD, NOW, late=False, discount=1.0, then=lambda _: None)
 
     leases = await store.open_leases(NOW + timedelta(seconds=10))
 
@@ -112,13 +127,13 @@ async def test_open_leases_are_those_without_outcome_whose_time_is_not_over(stor
 
 async def test_an_outcome_that_teaches_nothing_is_stored_all_the_same(store: RoutingStore) -> None:
     """The record has it, the arms do not; it is final like any other."""
-    await store.add(record("t"))
+    await store.add(record("t"), limit=None)
 
-    conclusion = await store.conclude(record("t"), GOOD, NOW, late=True, teaches=False, then=lambda _: None)
-    again = await store.conclude(record("t"), GOOD, NOW, late=True, teaches=True, then=lambda _: None)
+    conclusion = await store.conclude(record("t"), GOOD, NOW, late=True, discount=None, then=lambda _: None)
+    again = await store.conclude(record("t"), GOOD, NOW, late=True, discount=1.0, then=lambda _: None)
 
-    assert (conclusion.counted, conclusion.taught, conclusion.record.outcome) == (True, False, GOOD)
-    assert (again.counted, again.taught) == (False, False)
+    assert (conclusion.counted, conclusion.arm, conclusion.record.outcome) == (True, None, GOOD)
+    assert (again.counted, again.arm) == (False, None)
     assert await store.arms() == []
 
 
@@ -130,8 +145,8 @@ async def test_the_first_outcome_of_a_registration_replaces_what_earlier_ones_ta
     pulls = []
     for task_id, number in (("t1", 0), ("t2", 1), ("t3", 1), ("t4", 2), ("t5", 0)):
         decided = record(task_id, task_id, registered_at=moments[number])
-        await store.add(decided)
-        await store.conclude(decided, GOOD, NOW, late=False, teaches=True, then=lambda _: None)
+        await store.add(decided, limit=None)
+        await store.conclude(decided, GOOD, NOW, late=False, discount=1.0, then=lambda _: None)
         pulls.append({moments.index(arm.registered_at): arm.pulls for arm in await store.arms()})
 
     assert pulls == [{0: 1}, {1: 1}, {1: 2}, {2: 1}, {0: 1, 2: 1}]

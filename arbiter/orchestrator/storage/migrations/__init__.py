@@ -18,7 +18,7 @@ __all__ = ["REVISIONS", "SchemaTooNew", "migrate", "present_revision", "rewrite_
 
 log = structlog.get_logger(__name__)
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """All revisions, oldest first."""
 
 _VERSION = table("alembic_version", column("version_num"))
