@@ -49,6 +49,17 @@ class Contents:
 class Store(Protocol):
     """Keeps agents, their counted outcomes and the versions of their capabilities."""
 
+    def follow(
+        self, heard: Callable[[str, datetime | None], None], lost: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Hear of what other instances change, until what is returned is called. Both are called on this loop.
+
+        Args:
+            heard: with the id of an agent that came or changed; or of one that went, and when that had been registered.
+            lost: when any agent may have changed.
+        """
+        ...
+
     async def load(self) -> Sequence[StoredAgent]:
         """All agents."""
         ...

@@ -6,7 +6,7 @@ answer shows is made when it is asked for: a change costs a few attributes and a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -139,6 +139,7 @@ class Index:
     def __init__(self, records: Iterable[StoredAgent] = ()) -> None:
         self._entries: dict[str, Entry] = {}
         self._by_word: dict[tuple[str, str], dict[str, Entry]] = {}
+        self._ahead: dict[tuple[str, datetime], int] = {}
         self.changes = Changes()
         for record in records:
             self.put(record)
@@ -176,6 +177,7 @@ class Index:
             entry = None
         if entry is None:
             entry = self._entries[record.id] = Entry(record)
+            entry.carry(self._ahead.pop((record.id, record.registered_at), 0))
             self._enlist(entry)
         elif record.revision < entry.record.revision:
             return entry
@@ -193,6 +195,13 @@ class Index:
         entry.carry(active)
         self.changes.note(entry.id)
 
+    def carry_ahead(self, agent_id: str, registered_at: datetime, more: int) -> None:
+        """Remember the load of an agent that is not known yet: another instance registered it, and routed to it."""
+        key = agent_id, registered_at
+        active = self._ahead.pop(key, 0) + more
+        if active > 0:
+            self._ahead[key] = active
+
     def set_aside(self, oldest: datetime) -> None:
         """Set aside the agents whose last sign of life was before `oldest`, and take back those that gave one since."""
         for entry in self._entries.values():
@@ -207,13 +216,19 @@ class Index:
             self._delist(entry)
             self.changes.note(agent_id)
 
-    def replace(self, records: Iterable[StoredAgent]) -> None:
-        """Hold these agents and no others; those that stay, of the same registration, keep their load."""
+    def replace(self, records: Iterable[StoredAgent], keeping: Collection[str] = ()) -> None:
+        """Hold these agents and no others; those that stay, of the same registration, keep their load.
+
+        Args:
+            records: all agents there are.
+            keeping: ids of agents that are better known here, and stay as they are.
+        """
         wanted = {record.id: record for record in records}
-        for agent_id in self._entries.keys() - wanted.keys():
+        for agent_id in self._entries.keys() - wanted.keys() - set(keeping):
             self.remove(agent_id)
         for record in wanted.values():
-            self.put(record)
+            if record.id not in keeping:
+                self.put(record)
 
     def _enlist(self, entry: Entry) -> None:
         for word in _words_of(entry):

@@ -24,6 +24,7 @@ from arbiter.orchestrator.agents.errors import (
     AgentReplaced,
     RegistryFull,
 )
+from arbiter.orchestrator.agents.following import Following
 from arbiter.orchestrator.agents.index import Entry, Index
 from arbiter.orchestrator.agents.models import (
     Agent,
@@ -65,6 +66,7 @@ class AgentRegistry:
         self._clock = clock
         self._ranker = Ranker(settings, clock)
         self._loaded: Index | None = None
+        self._following = Following(store, clock)
         self._registering = 0
         self._watch: asyncio.Task[None] | None = None
         self._counts = dict.fromkeys(("registrations", "queries", "updates"), 0)
@@ -72,7 +74,9 @@ class AgentRegistry:
     async def start(self) -> None:
         """Load all agents. Nobody carries anything: whoever holds leases reserves them again."""
         self._ranker.forget()
+        self._following.begin()
         self._loaded = Index(await self._store.load())
+        self._following.keep(self._loaded)
         self._set_aside()
         self._watch = asyncio.create_task(self._look(), name="arbiter-registry-stale")
 
@@ -82,6 +86,7 @@ class AgentRegistry:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
+        await self._following.end()
         self._loaded = None
 
     async def check(self) -> CheckResult:
@@ -121,6 +126,8 @@ class AgentRegistry:
 
     async def get(self, agent_id: str) -> Agent:
         """The agent as it stands now; raises AgentNotFound."""
+        if agent_id not in self._index:
+            await self._following.look(agent_id)
         return self._entry(agent_id).agent
 
     async def query(self, query: AgentQuery) -> QueryPage:
@@ -207,7 +214,9 @@ class AgentRegistry:
         return AgentHistory(agent_id=agent_id, performance=tuple(reports), capabilities=tuple(versions))
 
     @operation(guarded=False)
-    def reserve(self, agent_id: str, *, registered_at: datetime | None = None) -> bool:
+    def reserve(
+        self, agent_id: str, *, registered_at: datetime | None = None, elsewhere: bool = False
+    ) -> bool:
         """Let the agent carry one task more.
 
         Load lives in memory only and is derived from leases: who reserves keeps the lease, and reserves again after
@@ -216,12 +225,16 @@ class AgentRegistry:
         Args:
             agent_id: who is to carry it.
             registered_at: of the agent that is meant; without it, whichever has the id now.
+            elsewhere: another instance has reserved it, so that it is carried in any case.
 
         Returns:
             False when it cannot: its own limit is set and reached, or it is not registered (any more).
         """
         entry = self._registered(agent_id, registered_at)
-        if entry is None or entry.is_full:
+        if elsewhere and entry is None and registered_at is not None:
+            self._index.carry_ahead(agent_id, registered_at, 1)
+            return True
+        if entry is None or (entry.is_full and not elsewhere):
             return False
         self._index.carry(entry, entry.active + 1)
         return True
@@ -235,6 +248,8 @@ class AgentRegistry:
         entry = self._registered(agent_id, registered_at)
         if entry is not None and entry.active > 0:
             self._index.carry(entry, entry.active - 1)
+        elif entry is None and registered_at is not None:
+            self._index.carry_ahead(agent_id, registered_at, -1)
 
     async def backup(self) -> Backup:
         """The whole registry at one moment, to the last sum; changes go on meanwhile."""

@@ -21,6 +21,7 @@ from arbiter.orchestrator.agents.models import (
     Tally,
 )
 from arbiter.orchestrator.storage.database import Database
+from arbiter.orchestrator.storage.news import announce
 from arbiter.orchestrator.storage.schema import agent_history, agents, capability_versions
 from arbiter.orchestrator.storage.statements import add_row
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
@@ -42,6 +43,8 @@ _VERSIONS = (
     .where(capability_versions.c.agent_id == bindparam("agent_id"))
     .order_by(capability_versions.c.version)
 )
+_TOPIC = "agents"
+_COUNTING = "agents are counted"
 _REPORT_FIELDS = tuple(PerformanceReport.model_fields)
 _VERSION_FIELDS = tuple(CapabilityVersion.model_fields)
 
@@ -54,6 +57,19 @@ class AgentStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def follow(
+        self, heard: Callable[[str, datetime | None], None], lost: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Hear of what other instances change, until what is returned is called."""
+
+        def take(fact: tuple[str, str | None] | None) -> None:
+            if fact is None:
+                lost()
+            else:
+                heard(fact[0], None if fact[1] is None else datetime.fromisoformat(fact[1]))
+
+        return self._database.follow(_TOPIC, take, lost)
 
     async def load(self) -> Sequence[StoredAgent]:
         """All agents."""
@@ -76,17 +92,23 @@ class AgentStore:
             if not add_row(connection, agents, row):
                 return Added.EXISTS
             add_row(connection, capability_versions, version)
+            announce(connection, _TOPIC, (record.id, None))
             return Added.ADDED
 
-        return await self._database.write(work, then=then)
+        # Where agents are counted the count must hold until it is committed.
+        return await self._database.write(work, then=then, lock=record.id if at_most is None else _COUNTING)
 
     async def remove(self, agent_id: str, *, then: Callable[[bool], None]) -> bool:
         """Remove an agent and its past; False when there is no such agent."""
+        removing = delete(agents).where(agents.c.id == agent_id).returning(agents.c.registered_at)
 
         def work(connection: Connection) -> bool:
-            return connection.execute(delete(agents).where(agents.c.id == agent_id)).rowcount > 0
+            registered_at: datetime | None = connection.execute(removing).scalar()
+            if registered_at is not None:
+                announce(connection, _TOPIC, (agent_id, registered_at.isoformat()))
+            return registered_at is not None
 
-        return await self._database.write(work, then=then)
+        return await self._database.write(work, then=then, lock=agent_id)
 
     async def count(
         self,
@@ -110,7 +132,7 @@ class AgentStore:
             tally = added(record.tally, report)
             return _changed(connection, record, at, {"tally": tally}, tally.model_dump())
 
-        return await self._database.write(work, then=then)
+        return await self._database.write(work, then=then, lock=agent_id)
 
     async def touch(
         self,
@@ -129,7 +151,7 @@ class AgentStore:
             record = _locked(connection, agent_id)
             return None if record is None else _changed(connection, record, at, changes, changes)
 
-        return await self._database.write(work, then=then)
+        return await self._database.write(work, then=then, lock=agent_id)
 
     async def change_capabilities(
         self, agent_id: str, capabilities: Capabilities, *, by: str, at: datetime, then: Changed
@@ -151,7 +173,7 @@ class AgentStore:
             add_row(connection, capability_versions, _row_of_version(agent_id, version))
             return _changed(connection, record, at, {"capabilities": capabilities}, columns)
 
-        return await self._database.write(work, then=then)
+        return await self._database.write(work, then=then, lock=agent_id)
 
     async def history(
         self, agent_id: str, limit: int
@@ -194,6 +216,7 @@ class AgentStore:
         def work(connection: Connection) -> Sequence[StoredAgent]:
             # Later than whatever an instance may have in memory of the same registration.
             revision = (connection.execute(select(func.max(agents.c.revision))).scalar() or 0) + 1
+            announce(connection, _TOPIC, None)
             stored = [StoredAgent(**dict(record), revision=revision) for record in contents.agents]
             connection.execute(delete(agents))  # history and versions go with their agents
             if stored:
@@ -206,7 +229,7 @@ class AgentStore:
                 connection.execute(insert(capability_versions), rows)
             return stored
 
-        return await self._database.write(work, then=then)
+        return await self._database.write(work, then=then, lock=_COUNTING)
 
     async def ping(self) -> None:
         """Raise when the database does not answer."""
@@ -236,6 +259,7 @@ def _changed(
     """The locked agent with a change of it written down."""
     noted = {"last_active_at": at, "revision": record.revision + 1}
     connection.execute(_CHANGED, {"agent_id": record.id, **noted, **columns})
+    announce(connection, _TOPIC, (record.id, None))
     return record.model_copy(update={**noted, **fields})
 
 

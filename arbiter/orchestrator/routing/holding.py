@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -31,6 +33,7 @@ class Holding:
     def __init__(self, registry: Reservations, store: Store, clock: Clock) -> None:
         self._registry, self._store, self._clock = registry, store, clock
         self._leases = Leases()
+        self._ended: deque[str] = deque(maxlen=10_000)
         self._unfinished: set[asyncio.Task[Any]] = set()
         self._taking_back: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -40,12 +43,29 @@ class Holding:
 
     async def start(self) -> None:
         """Reserve again for every open lease in the store, and begin to look for leases that end."""
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        for record in await self._store.open_leases(now):
-            left_s = (record.lease_expires_at - now).total_seconds()
-            if self.reserve(record.registration):
-                self._leases.hold(Lease(record.decision.task_id, record.registration, monotonic + left_s))
+        await self.catch_up()
         self._watch = asyncio.create_task(self._look(), name="arbiter-routing-leases")
+
+    async def catch_up(self) -> None:
+        """Hold exactly the leases that are open in the store, whoever opened them."""
+        before = self._leases.tasks()
+        self._ended.clear()
+        stored = {
+            record.decision.task_id: record for record in await self._store.open_leases(self._clock.now())
+        }
+        for task_id in before - stored.keys():
+            self.let_go(task_id)
+        for task_id, record in stored.items():
+            if task_id in self._ended:
+                continue  # while the store was being read
+            self.hold(task_id, record.registration, record.lease_expires_at)
+
+    def hold(self, task_id: str, agent: Registration, ends_at: datetime) -> None:
+        """Hold an agent for a lease that is open already: another instance opened it, or this one before a restart."""
+        left_s = (ends_at - self._clock.now()).total_seconds()
+        if self._leases.get(task_id) is None and left_s > 0:
+            self._registry.reserve(agent.agent_id, registered_at=agent.registered_at, elsewhere=True)
+            self._leases.hold(Lease(task_id, agent, self._clock.monotonic() + left_s))
 
     async def stop(self) -> None:
         """Stop looking, finish what is unfinished, give back what is held; the store keeps the leases."""
@@ -94,6 +114,7 @@ class Holding:
 
     def let_go(self, task_id: str) -> None:
         """End the task's lease, if it is open, and give the agent back."""
+        self._ended.append(task_id)
         if (lease := self._leases.take(task_id)) is not None:
             self._release(lease.agent)
 

@@ -34,6 +34,10 @@ class Leases:
         self._by_task[lease.task_id] = lease
         heapq.heappush(self._by_end, (lease.ends_at, lease.task_id))
 
+    def tasks(self) -> set[str]:
+        """The tasks that have one."""
+        return set(self._by_task)
+
     def get(self, task_id: str) -> Lease | None:
         """The task's lease, if it is open."""
         return self._by_task.get(task_id)

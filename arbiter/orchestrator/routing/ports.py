@@ -19,6 +19,7 @@ __all__ = [
     "ArmRow",
     "Candidate",
     "Conclusion",
+    "Elsewhere",
     "Grounds",
     "Happening",
     "Page",
@@ -144,8 +145,11 @@ class Reservations(Protocol):
     An agent that was registered anew after `registered_at` is not the one that is meant, and is as good as unknown.
     """
 
-    def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
-        """Count one more task for the agent, in memory; False when it is full or unknown."""
+    def reserve(self, agent_id: str, *, registered_at: datetime, elsewhere: bool = False) -> bool:
+        """Count one more task for the agent, in memory; False when it is full or unknown.
+
+        What was reserved `elsewhere` is counted in any case.
+        """
         ...
 
     def release(self, agent_id: str, *, registered_at: datetime) -> None:
@@ -262,8 +266,32 @@ class ArmRow:
     costed: float = 0.0
 
 
+class Elsewhere(Protocol):
+    """Who wants to know what other instances do. All is called on the loop that asked for it, in the order of commits."""
+
+    def opened(self, task_id: str, agent: Registration, ends_at: datetime) -> None:
+        """A lease was opened: the agent is held for the task until then."""
+        ...
+
+    def closed(self, task_id: str) -> None:
+        """The task's lease is over: it has its outcome, or its decision was taken back."""
+        ...
+
+    def learned(self, arm: ArmRow) -> None:
+        """An arm holds this now."""
+        ...
+
+    def lost(self) -> None:
+        """Something may have been missed: look at everything again."""
+        ...
+
+
 class Store(Protocol):
     """Where decisions, outcomes and what was learned are durable."""
+
+    def follow(self, elsewhere: Elsewhere) -> Callable[[], None]:
+        """Tell of what other instances do, until what is returned is called."""
+        ...
 
     async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
         """Store a decision. Where its task has one already, change nothing and return that one.

@@ -28,6 +28,7 @@ from arbiter.orchestrator.routing.errors import (
     TaskTypeDiffers,
     TaskUnknown,
 )
+from arbiter.orchestrator.routing.following import Following
 from arbiter.orchestrator.routing.holding import Holding
 from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.routing.ports import (
@@ -80,6 +81,7 @@ class TaskRouter:
         self._store, self._settings, self._clock = store, settings, clock
         self._look_up: Callable[[Arms], Candidates] = lambda arms: Candidates(registry, question, arms)
         self._holding = Holding(registry, store, clock)
+        self._following = Following(store, self._holding, clock)
         self._journal = Journal(tracker, event)
         self._figures = Figures()
         self._turns = Turns()
@@ -89,12 +91,15 @@ class TaskRouter:
 
     async def start(self) -> None:
         """Load what was learned, reserve again for every open lease, and begin to end leases in time."""
-        arms = Arms(await self._store.arms())
+        arms = Arms()
         self._learned = arms, self._look_up(arms)
+        self._following.begin(arms)
+        await self._following.catch_up(arms)
         await self._holding.start()
 
     async def stop(self) -> None:
         """Finish what was begun; leases stay in the store and are restored by the next start."""
+        await self._following.end()
         await self._holding.stop()
         self._learned = None
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
 from arbiter.orchestrator.routing.models import Decision, Outcome, Task
-from arbiter.orchestrator.routing.ports import ArmRow, Conclusion, Grounds, Record, Refusal
+from arbiter.orchestrator.routing.ports import (
+    ArmRow,
+    Conclusion,
+    Elsewhere,
+    Grounds,
+    Record,
+    Refusal,
+    Registration,
+)
 from arbiter.orchestrator.storage.database import Database
+from arbiter.orchestrator.storage.news import announce
 from arbiter.orchestrator.storage.schema import arms, decisions
 from arbiter.orchestrator.storage.statements import add_row
 
 __all__ = ["RoutingStore"]
 
 
+_TOPIC = "routing"
 _OPEN_LEASES = (
     select(func.count())
     .select_from(decisions)
@@ -66,24 +76,49 @@ class RoutingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def follow(self, elsewhere: Elsewhere) -> Callable[[], None]:
+        """Tell of what other instances do, until what is returned is called."""
+
+        def take(fact: list[Any]) -> None:
+            match fact:
+                case ["opened", task_id, agent_id, registered_at, ends_at]:
+                    agent = Registration(agent_id, datetime.fromisoformat(registered_at))
+                    elsewhere.opened(task_id, agent, datetime.fromisoformat(ends_at))
+                case ["closed", task_id]:
+                    elsewhere.closed(task_id)
+                case ["learned", agent_id, registered_at, *shown]:
+                    elsewhere.learned(ArmRow(agent_id, datetime.fromisoformat(registered_at), *shown))
+
+        return self._database.follow(_TOPIC, take, elsewhere.lost)
+
     async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
         """Store a decision. Where its task has one already, change nothing and return that one.
 
         With a `limit`, nothing is stored either when so many leases of the agent are open, here or at other instances.
         """
-        row = _row(record)
+        row, agent_id = _row(record), record.decision.selected_agent
 
         def work(connection: Connection) -> Record | Refusal | None:
             if limit is not None and _open_leases(connection, record) >= limit:
                 return _found(connection, row["task_id"]) or Refusal.FULL
-            return None if add_row(connection, decisions, row) else _found(connection, row["task_id"])
+            if not add_row(connection, decisions, row):
+                return _found(connection, row["task_id"])
+            announce(connection, _TOPIC, _opened(record))
+            return None
 
-        return await self._database.write(work)
+        return await self._database.write(work, lock=agent_id)
 
     async def forget(self, decision_id: str) -> None:
         """Take back a decision that nobody was told of."""
-        statement = delete(decisions).where(decisions.c.decision_id == decision_id)
-        await self._database.write(lambda connection: connection.execute(statement).rowcount)
+        forgetting = (
+            delete(decisions).where(decisions.c.decision_id == decision_id).returning(decisions.c.task_id)
+        )
+
+        def work(connection: Connection) -> None:
+            for task_id in connection.execute(forgetting).scalars():
+                announce(connection, _TOPIC, ("closed", task_id))
+
+        await self._database.write(work)
 
     async def find(self, task_id: str) -> Record | None:
         """The decision for a task, or None."""
@@ -111,10 +146,11 @@ class RoutingStore:
             if not connection.execute(closing.values(values)).rowcount:
                 return Conclusion(_found(connection, task_id) or record, counted=False, arm=None)
             arm = None if discount is None else _count(connection, record, outcome, at, discount)
+            announce(connection, _TOPIC, ("closed", task_id))
             concluded = replace(record, outcome=outcome, outcome_at=at, late=late)
             return Conclusion(concluded, counted=True, arm=arm)
 
-        return await self._database.write(work, then=then)
+        return await self._database.write(work, then=then, lock=record.decision.selected_agent)
 
     async def open_leases(self, now: datetime) -> Sequence[Record]:
         """Decisions without an outcome whose leases have not ended."""
@@ -145,6 +181,12 @@ def _found(connection: Connection, task_id: str) -> Record | None:
     return None if row is None else _record(row)
 
 
+def _opened(record: Record) -> tuple[str, ...]:
+    agent_id, registered_at = record.registration
+    ends_at = record.lease_expires_at
+    return ("opened", record.decision.task_id, agent_id, registered_at.isoformat(), ends_at.isoformat())
+
+
 def _open_leases(connection: Connection, record: Record) -> int:
     agent_id, registered_at = record.registration
     asked = {"agent_id": agent_id, "registered_at": registered_at, "now": record.decision.decided_at}
@@ -171,7 +213,9 @@ def _count(connection: Connection, record: Record, outcome: Outcome, at: datetim
         "updated_at": at,
     }
     connection.execute(update(arms).filter_by(**key).values(learned))
-    return ArmRow(*tuple(connection.execute(_ARMS.filter_by(**key)).one()))
+    arm = ArmRow(*tuple(connection.execute(_ARMS.filter_by(**key)).one()))
+    announce(connection, _TOPIC, ("learned", *astuple(arm)))
+    return arm
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -150,9 +150,11 @@ class Thompson:
     """Draws a success rate for each agent from its posterior, takes off its penalties, and takes the highest.
 
     Thompson (1933); Chapelle and Li (2011), An Empirical Evaluation of Thompson Sampling. The posterior is that of
-    `scoring`, prior and pooling included. The propensity is computed, not estimated from draws (see `propensity`).
+    `scoring`, prior and pooling included. The propensity is computed, not estimated from draws (see `propensity`), which
+    takes longer than the choice: where nobody will ask for it, `weighs` is False, and it is said to be 0.
     """
 
+    weighs: bool = True
     name: str = "thompson"
 
     def choose(self, slate: Slate, rng: Random) -> Choice:
@@ -163,9 +165,11 @@ class Thompson:
         worth = [drawn(c.belief.alpha, c.belief.beta) - c.penalty for _, _, c in places]
         position = max(range(len(worth)), key=worth.__getitem__)
         chosen = places[position]
-        shapes = [(c.belief.alpha, c.belief.beta, c.penalty) for _, _, c in places]
         reason = f"highest draw {worth[position]:.3f} of {len(places)} from what is believed of each"
-        propensity = probability_of_the_highest(shapes, position)
+        propensity = 0.0
+        if self.weighs:
+            shapes = [(c.belief.alpha, c.belief.beta, c.penalty) for _, _, c in places]
+            propensity = probability_of_the_highest(shapes, position)
         return Choice(chosen[2], chosen[0] > places[0][0], propensity, reason)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr
 from sqlalchemy import Connection, select
@@ -24,6 +24,7 @@ from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.orchestrator.storage.jobs import Job
 from arbiter.orchestrator.storage.lanes import Reader, Writer
 from arbiter.orchestrator.storage.migrations import REVISIONS, present_revision, rewrite_revision
+from arbiter.orchestrator.storage.news import Listener, News
 from arbiter.orchestrator.storage.threads import on_daemon_thread
 from arbiter.protocols import CheckResult, Measurement, Status
 
@@ -46,6 +47,7 @@ class Database:
         self._url = url
         self._password = password
         self._open: _Open | None = None
+        self._news = News()
 
     @property
     def identity(self) -> str:
@@ -70,7 +72,7 @@ class Database:
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
-        self._open = _Open.on(engines)
+        self._open = await _Open.on(engines, self._news)
 
     async def stop(self) -> None:
         """Refuse new work, finish what is queued, bring all of it into the main file, disconnect."""
@@ -81,7 +83,25 @@ class Database:
         await asyncio.gather(*map(asyncio.wrap_future, closing.threads))
         await asyncio.wrap_future(on_daemon_thread(closing.engines.close, "arbiter-db-close"))
 
-    async def write(self, work: Callable[[Connection], T], *, then: Callable[[T], None] | None = None) -> T:
+    def follow(
+        self, topic: str, heard: Callable[[Any], None], lost: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Hear what other instances announce of a topic (see `news.announce`), until what is returned is called.
+
+        Args:
+            topic: what is announced.
+            heard: called on this loop with each fact, in the order of commits; never for one's own.
+            lost: called on this loop when facts may have been missed.
+        """
+        return self._news.follow(topic, heard, lost)
+
+    async def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        then: Callable[[T], None] | None = None,
+        lock: str = "",
+    ) -> T:
         """Run `work` on the writer thread, and return its result when it is committed.
 
         Jobs are run one after the other, in the order of the calls. A job that raises is rolled back alone. A waiter
@@ -91,12 +111,14 @@ class Database:
             work: changes the database through the connection and nothing else, since it may be run twice.
             then: called on this loop with the result, after the commit, in the order of the commits, before the
                 waiter goes on: the place to bring memory into line. Must not raise.
+            lock: names what the work changes that other instances change as well, such as an agent's id. Jobs of one name
+                take turns over all instances of a PostgreSQL; SQLite has one writer in any case.
 
         Raises:
             StorageUnavailable: the database is not open, or does not answer.
             StorageError: a statement failed. Whatever else `work` raises comes through unchanged.
         """
-        job = Job(work, then)
+        job = Job(work, then, lock)
         self._opened().writer.put(job)
         return await job.waiter
 
@@ -171,19 +193,38 @@ class _Open:
     engines: Engines
     writer: Writer
     reader: Reader
+    listener: Listener | None
     threads: tuple[Future[None], ...]
 
     @classmethod
-    def on(cls, engines: Engines) -> _Open:
-        writer, reader = Writer(engines.writing), Reader(engines.reading)
+    async def on(cls, engines: Engines, news: News) -> _Open:
+        listener, hearing = await _listen(engines, news)
+        writer, reader = Writer(engines.writing, news.sender), Reader(engines.reading)
         writing = on_daemon_thread(writer.run, "arbiter-db-writer")
         reading = (on_daemon_thread(reader.run, f"arbiter-db-reader-{number}") for number in range(_READERS))
-        return cls(engines, writer, reader, (writing, *reading))
+        return cls(engines, writer, reader, listener, (writing, *reading, *hearing))
 
     def end(self) -> None:
+        if self.listener is not None:
+            self.listener.close()
         self.writer.close()
         for _ in range(_READERS):
             self.reader.close()
+
+
+async def _listen(engines: Engines, news: News) -> tuple[Listener | None, tuple[Future[None], ...]]:
+    url = engines.writing.url
+    if url.get_backend_name() != "postgresql":
+        return None, ()
+    listener = Listener(url, news)
+    thread = on_daemon_thread(listener.run, "arbiter-db-news")
+    try:
+        await asyncio.wrap_future(listener.listening)
+    except BaseException:
+        listener.close()
+        engines.close()
+        raise
+    return listener, (thread,)
 
 
 def _close_late(opening: Future[Engines]) -> None:

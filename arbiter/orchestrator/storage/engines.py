@@ -6,7 +6,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -19,7 +19,11 @@ __all__ = ["Engines", "database_url", "open_engines"]
 
 _BUSY_TIMEOUT_MS = 5000
 _BUSY_RETRY_S = 0.005
-_CONNECT_TIMEOUT_S = 5
+_POSTGRES: Final = {
+    "connect_timeout": 5,
+    # An instance that hangs within a transaction must not make the others wait for ever.
+    "options": "-c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+}
 _CACHE_KIB = 32 * 1024
 """Of each connection, taken as it fills; SQLite's own 2 MiB do not hold the indexes of a million events."""
 _CHECKPOINT_PAGES = 8000
@@ -119,7 +123,7 @@ def _reading(url: URL, readers: int) -> Engine:
 
 def _engine(url: URL, size: int) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
-    options: dict[str, Any] = {} if sqlite else {"connect_args": {"connect_timeout": _CONNECT_TIMEOUT_S}}
+    options: dict[str, Any] = {} if sqlite else {"connect_args": _POSTGRES}
     engine = create_engine(
         url,
         pool_size=size,

@@ -28,11 +28,13 @@ class Job(Generic[T]):
 
     Attributes:
         work: what is to be done; it may be run twice, so it changes nothing but the database.
+        lock: names what the work changes that other instances change as well, so that they take turns; empty for nothing.
         then: called on the loop with the result, after the commit and before the waiter, also when the waiter is gone.
     """
 
     work: Callable[[Connection], T]
     then: Callable[[T], None] | None = None
+    lock: str = ""
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     waiter: asyncio.Future[T] = field(init=False)

@@ -16,6 +16,7 @@ from arbiter.orchestrator.routing.models import Outcome, Task
 from arbiter.orchestrator.routing.ports import (
     ArmRow,
     Conclusion,
+    Elsewhere,
     Happening,
     Record,
     Refusal,
@@ -131,11 +132,12 @@ class FakeRegistry:
         """The same as a page."""
         return FakePage(list(await self.roster(query)))
 
-    def reserve(self, agent_id: str, *, registered_at: datetime) -> bool:
+    def reserve(self, agent_id: str, *, registered_at: datetime, elsewhere: bool = False) -> bool:
         """Count one more task, unless the agent is full or gone."""
         agent = self.agents.get(agent_id)
         gone = agent is None or agent.registered_at != registered_at
-        if agent is None or gone or agent.is_full or agent_id in self.refusing:
+        refuses = not elsewhere and (agent_id in self.refusing or (agent is not None and agent.is_full))
+        if agent is None or gone or refuses:
             return False
         agent.active += 1
         self.changes.append(agent_id)
@@ -201,6 +203,10 @@ class FakeStore:
         self.adding: asyncio.Event | None = None
         self.full_elsewhere: set[str] = set()
         self.failure: Exception | None = None
+
+    def follow(self, elsewhere: Elsewhere) -> Callable[[], None]:
+        """Never tells anything."""
+        return lambda: None
 
     async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
         """Keep the first decision of a task, unless the agent is among `full_elsewhere`."""
