@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from dependency_injector import providers
 
 from arbiter import Infrastructure
 from arbiter.errors import LifecycleStateError
-from arbiter.orchestrator.agents.models import AgentDraft, AgentQuery, AgentRecord
+from arbiter.orchestrator.agents.models import AgentDraft, AgentQuery, StoredAgent
 from arbiter.orchestrator.routing.models import Outcome, Task
 from arbiter.settings.sources import Sources
 from containers.application import Application
@@ -47,10 +48,14 @@ ADA = AgentDraft.model_validate(
 class ShelfStore:
     """A registry's store that holds one agent and no database."""
 
-    async def load(self) -> list[AgentRecord]:
+    def follow(self, heard: object, lost: object) -> Callable[[], None]:
+        """Never tells anything."""
+        return lambda: None
+
+    async def load(self) -> list[StoredAgent]:
         """The one agent."""
         now = datetime(2026, 1, 1, tzinfo=UTC)
-        return [AgentRecord(**dict(ADA), registered_at=now, last_active_at=now)]
+        return [StoredAgent(**dict(ADA), registered_at=now, last_active_at=now)]
 
 
 def test_every_provider_fits(container: Application) -> None:

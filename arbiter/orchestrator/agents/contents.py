@@ -102,9 +102,10 @@ class Store(Protocol):
         at: datetime,
         status: AgentStatus | None = None,
         queued_tasks: int | None = None,
+        beats: bool | None = None,
         then: Changed,
     ) -> StoredAgent | None:
-        """Note that the agent was active, and its new status and queue where they are given."""
+        """Note that the agent was active, and its new status, its queue and that it sends heartbeats where they are given."""
         ...
 
     async def change_capabilities(

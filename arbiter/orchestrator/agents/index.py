@@ -93,8 +93,8 @@ class Entry:
         self._forget_shown()
 
     def age(self, oldest: datetime) -> bool:
-        """Set the agent aside if its last sign of life was before `oldest`, or take it back; whether that is news."""
-        was, self.is_stale = self.is_stale, self.record.last_active_at < oldest
+        """Set the agent aside if it sends heartbeats and its last sign of life was before `oldest`; whether that is news."""
+        was, self.is_stale = self.is_stale, self.record.beats and self.record.last_active_at < oldest
         if was is not self.is_stale:
             self._changed()
         return was is not self.is_stale

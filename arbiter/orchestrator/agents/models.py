@@ -100,7 +100,8 @@ class Agent(AgentDraft):
     current_load: CurrentLoad
     status: AgentStatus
     is_stale: bool = False
-    """Set aside: it gave no sign of life for `registry.stale_after_s`, and gets no work until it does."""
+    """Set aside: it used to send heartbeats, gave no sign of life for `registry.stale_after_s`, and gets no work until
+    it does. An agent that never sent one has promised none, and is not set aside."""
     registered_at: Instant
     """With the id, which agent it is: registered anew, it begins anew, in its averages and in routing."""
     last_active_at: Instant
@@ -191,6 +192,8 @@ class AgentRecord(AgentDraft):
     last_active_at: Instant
     queued_tasks: int = Field(default=0, ge=0, le=1_000_000)
     """Waiting at the agent itself, as its last heartbeat said."""
+    beats: bool = False
+    """It has sent a heartbeat: from then on its silence means something."""
     tally: Tally = Tally()
 
 

@@ -204,7 +204,8 @@ class AgentRegistry:
     async def heartbeat(self, agent_id: str, *, queued_tasks: int | None = None) -> Agent:
         """Note that the agent lives, and how many tasks wait at it where it says so; raises AgentNotFound."""
         changing = _Change(self._index)
-        await self._store.touch(agent_id, at=self._clock.now(), queued_tasks=queued_tasks, then=changing)
+        now = self._clock.now()
+        await self._store.touch(agent_id, at=now, queued_tasks=queued_tasks, beats=True, then=changing)
         return self._changed(agent_id, changing)
 
     async def history(self, agent_id: str, *, limit: int = 100) -> AgentHistory:

@@ -24,5 +24,6 @@ class RegistrySettings(Section):
     """Seconds after which a remembered ranking is made anew in any case."""
 
     stale_after_s: Annotated[float, LIVE] = Field(default=86_400, gt=0, le=31_536_000)
-    """Seconds without a sign of life (registration, heartbeat, outcome, change) after which an agent is set aside: it
-    stays registered, gets no work, and comes back with its next sign of life."""
+    """Seconds without a sign of life (heartbeat, outcome, change) after which an agent that sends heartbeats is set
+    aside: it stays registered, gets no work, and comes back with its next sign of life. An agent that never sent a
+    heartbeat is not set aside."""

@@ -141,10 +141,11 @@ class AgentStore:
         at: datetime,
         status: AgentStatus | None = None,
         queued_tasks: int | None = None,
+        beats: bool | None = None,
         then: Changed,
     ) -> StoredAgent | None:
-        """Note that the agent was active, and its new status and queue where they are given."""
-        given = {"status": status, "queued_tasks": queued_tasks}
+        """Note that the agent was active, and its new status, its queue and that it sends heartbeats where they are given."""
+        given = {"status": status, "queued_tasks": queued_tasks, "beats": beats}
         changes = {name: value for name, value in given.items() if value is not None}
 
         def work(connection: Connection) -> StoredAgent | None:

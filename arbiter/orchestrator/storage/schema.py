@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -87,6 +88,7 @@ agents = Table(
     Column("quality_sum", Double, nullable=False),
     Column("latency_sum_ms", Double, nullable=False),
     Column("queued_tasks", Integer, nullable=False, server_default="0"),
+    Column("beats", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, nullable=False, server_default="1"),
 )
 

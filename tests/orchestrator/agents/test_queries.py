@@ -284,7 +284,9 @@ def change_one(index: Index, agent_id: str, change: str, capabilities: Capabilit
     if entry is None or change == "put":
         told = draft(agent_id, capabilities)
         revision = 1 if entry is None else entry.record.revision + 1
-        made = StoredAgent(**dict(told), registered_at=MOMENT, last_active_at=MOMENT, revision=revision)
+        made = StoredAgent(
+            **dict(told), registered_at=MOMENT, last_active_at=MOMENT, revision=revision, beats=True
+        )
         index.put(made)
         return
     record, later = entry.record, {"revision": entry.record.revision + 1}
@@ -300,12 +302,13 @@ def change_one(index: Index, agent_id: str, change: str, capabilities: Capabilit
             index.set_aside(MOMENT + timedelta(seconds=1))
 
 
-async def test_an_agent_without_a_sign_of_life_is_set_aside_and_comes_back(any_database: Database) -> None:
-    """It stays registered and gets no work, also after a restart, until it gives a sign of life; the hint says so."""
+async def test_an_agent_whose_heartbeats_stop_is_set_aside_and_comes_back(any_database: Database) -> None:
+    """It stays registered and gets no work, also after a restart, until its next sign of life; the hint says so."""
     clock = FakeClock()
     store, rule = AgentStore(any_database), RegistrySettings(stale_after_s=100)
     async with running(store, rule, clock) as registry:
         await registry.register(draft("a"))
+        await registry.heartbeat("a")
         await settled()
         clock.advance(161)
         await settled()
@@ -319,4 +322,16 @@ async def test_an_agent_without_a_sign_of_life_is_set_aside_and_comes_back(any_d
     async with running(store, rule, clock) as registry:
         assert await found(registry, AgentQuery()) == []
         await registry.heartbeat("a")
+        assert await found(registry, AgentQuery()) == ["a"]
+
+
+async def test_an_agent_that_never_sent_a_heartbeat_is_never_set_aside(database: Database) -> None:
+    """It has promised none, and could not come back: an agent that is asked for nothing has no outcomes either."""
+    clock = FakeClock()
+    async with running(AgentStore(database), RegistrySettings(stale_after_s=100), clock) as registry:
+        await registry.register(draft("a"))
+        await settled()
+        clock.advance(1000)
+        await settled()
+
         assert await found(registry, AgentQuery()) == ["a"]

@@ -17,6 +17,7 @@ def upgrade() -> None:
     """Add the columns, and count open leases by an index of their own."""
     _add("agents", sa.Integer, "queued_tasks")
     _add("agents", sa.BigInteger, "revision", default="1")
+    op.add_column("agents", sa.Column("beats", sa.Boolean, nullable=False, server_default=sa.false()))
     _add("decisions", sa.BigInteger, "seed", "state_sequence")
     _add("decisions", sa.Double, "propensity")
     _add("decisions", sa.Integer, "candidates")
