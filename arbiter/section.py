@@ -9,7 +9,9 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from arbiter.documented import Documented
 
 __all__ = ["LIVE", "Reload", "Section"]
 
@@ -25,13 +27,12 @@ LIVE: Final = Reload.LIVE
 """Marks a key as live: `exploration_rate: Annotated[float, LIVE] = Field(default=0.1, ge=0, le=1)`. Unmarked is restart."""
 
 
-class Section(BaseModel):
-    """The base of every section: immutable, strict about names, documented by attribute docstrings."""
+class Section(Documented):
+    """The base of every section: immutable, strict about names, documented by the string below each key."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         validate_default=True,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import sys
 
+from arbiter.cli import collecting
+
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    collecting.before_the_start()
     from arbiter.cli.commands import run  # noqa: PLC0415  keeps `import arbiter.cli` free of the whole framework
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    collecting.before_the_end()
+    sys.exit(code)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 
 from arbiter.app import ExitCode, Ready
+from arbiter.cli import collecting
 from arbiter.cli.console import error_console, out_console, print_json, report
 from arbiter.cli.options import Chosen, Json
 from arbiter.container.problems import GraphInvalid, Problem
@@ -31,6 +32,7 @@ def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int:
     """
 
     def announce(ready: Ready) -> None:
+        collecting.when_started()
         if json:
             print_json(dataclasses.asdict(ready))
             return

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
+
+from arbiter.documented import Documented
 
 __all__ = [
     "KNOWN_LANGUAGES",
@@ -55,14 +57,13 @@ KNOWN_SPECIALIZATIONS: Final = (
 KNOWN_MODEL_FAMILIES: Final = ("gpt-4", "claude-3", "claude-3.5", "gemini-pro", "llama-3", "mixtral")
 
 
-class WireModel(BaseModel):
+class WireModel(Documented):
     """The base of what crosses the wire: immutable, strict about names, numbers finite."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
         protected_namespaces=(),
     )
 

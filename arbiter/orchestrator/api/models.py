@@ -24,21 +24,24 @@ __all__ = [
 class AgentSearch(WireModel):
     """An `AgentQuery` as query parameters: one that may be given several times has its name in the singular."""
 
+    # FastAPI takes query parameters apart without asking for a schema: each field must carry its text itself.
     task_type: Word | None = None
-    language: Words = ()
-    """All of these: `language=Python&language=Go`."""
-    specialization: Words = ()
-    """All of these."""
-    max_utilization: float | None = Field(default=None, ge=0, le=100)
-    """Only agents below this many percent."""
-    min_success_rate: float | None = Field(default=None, ge=0, le=1)
-    """Only agents with at least this success rate."""
-    status: tuple[AgentStatus, ...] = ()
-    """Only agents in one of these states; without it, those that take work (available, busy)."""
-    limit: int = Field(default=100, ge=1, le=1000)
-    """How many agents a page holds at most."""
-    cursor: str = Field(default="", max_length=1000)
-    """`next` of the page before; empty for the first page."""
+    language: Words = Field(default=(), description="All of these: `language=Python&language=Go`.")
+    specialization: Words = Field(default=(), description="All of these.")
+    max_utilization: float | None = Field(
+        default=None, ge=0, le=100, description="Only agents below this many percent."
+    )
+    min_success_rate: float | None = Field(
+        default=None, ge=0, le=1, description="Only agents with at least this success rate."
+    )
+    status: tuple[AgentStatus, ...] = Field(
+        default=(),
+        description="Only agents in one of these states; without it, those that take work (available, busy).",
+    )
+    limit: int = Field(default=100, ge=1, le=1000, description="How many agents a page holds at most.")
+    cursor: str = Field(
+        default="", max_length=1000, description="`next` of the page before; empty for the first page."
+    )
 
     @classmethod
     def of(cls, query: AgentQuery) -> AgentSearch:
@@ -113,17 +116,22 @@ class SpecCase(WireModel):
 class SpecQuery(WireModel):
     """How to judge a working spec."""
 
-    ruleset: str | None = Field(default=None, min_length=1, max_length=100, examples=["caws-3.4"])
-    """The set of rules; without it, the one of the settings."""
+    ruleset: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        examples=["caws-3.4"],
+        description="The set of rules; without it, the one of the settings.",
+    )
 
 
 class BatchQuery(WireModel):
     """Which part of the training data."""
 
-    limit: int = Field(default=100, ge=1, le=1000)
-    """Samples in the batch, at most."""
-    cursor: str = Field(default="", max_length=1000)
-    """`next` of the batch before; empty for the first."""
+    limit: int = Field(default=100, ge=1, le=1000, description="Samples in the batch, at most.")
+    cursor: str = Field(
+        default="", max_length=1000, description="`next` of the batch before; empty for the first."
+    )
 
 
 class Fault(BaseModel):

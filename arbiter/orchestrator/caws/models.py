@@ -6,8 +6,9 @@ import enum
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from arbiter.documented import Documented
 from arbiter.errors import Invalid
 
 __all__ = [
@@ -110,8 +111,8 @@ class Standing(enum.StrEnum):
     """It is for another spec."""
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class _Wire(Documented):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Finding(_Wire):
