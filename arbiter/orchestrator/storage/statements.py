@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Executable, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["add_row", "insert_or_ignore"]
 
@@ -25,9 +25,10 @@ def insert_or_ignore(connection: Connection, table: Table) -> Executable:
 
 @lru_cache
 def _insert(table: Table, dialect: str) -> Executable:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    insert = _insert_of(dialect)
     # Without the option SQLAlchemy forgets the row count of an INSERT on PostgreSQL, and says -1.
-    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    found: Executable = insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return found
 
 
 def add_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -52,10 +53,15 @@ def add_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> boo
 def _compiled(
     table: Table, columns: tuple[str, ...], dialect: Dialect
 ) -> tuple[str, dict[str, _Processor], tuple[str, ...]]:
-    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).on_conflict_do_nothing()
+    statement = _insert_of(dialect.name)(table).on_conflict_do_nothing()
     compiled = statement.compile(dialect=dialect, column_keys=list(columns))
     processors: dict[str, _Processor] = {
         name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns
     }
     return str(compiled), processors, tuple(compiled.positiontup or ())
+
+
+def _insert_of(dialect: str) -> Callable[[Table], Any]:
+    # Only the one in use: the dialect of PostgreSQL takes as long to import as the rest of the Core.
+    insert: Callable[[Table], Any] = import_module(f"sqlalchemy.dialects.{dialect}").insert
+    return insert
