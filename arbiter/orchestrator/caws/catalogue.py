@@ -56,7 +56,6 @@ _ALL: Final = (
         ("unknown-tag", "A tag is unknown, or its value is not of its form.", "Take the tag out."),
         ("merge-refused", "<< points at what is no mapping.", "Point it at a mapping."),
         ("key-refused", "A list within a list stands as a key.", "Quote it, if it is text."),
-        ("alias-circle", "A value contains itself through an alias.", "Write the value out."),
         ("alias-limit", "Aliases stand for more than 100,000 values.", "Write the values out."),
         ("depth-limit", "Mappings and lists are nested deeper than 100 levels.", "Make it flatter."),
     ),
@@ -69,6 +68,7 @@ _ALL: Final = (
             "A mapping or list stands as a key, as {{NAME}} does.",
             "Quote it, if it is text.",
         ),
+        ("alias-circle", "A value contains itself through an alias.", "Write the value out."),
     ),
     *_rules(
         _BOTH,

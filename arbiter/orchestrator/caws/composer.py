@@ -16,7 +16,7 @@ import yaml
 
 from arbiter.orchestrator.caws.javascript import NotPrimitive, Plain, text
 from arbiter.orchestrator.caws.models import Finding, NotAMapping, Severity
-from arbiter.orchestrator.caws.scalars import TagRefused, scalar, structure_tag
+from arbiter.orchestrator.caws.scalars import TagRefused, contents_of_tag, scalar, structure_tag
 
 __all__ = ["MAX_DEPTH", "MAX_EXPANDED", "Composer", "Node", "Path", "Stopped", "finding_at"]
 
@@ -67,7 +67,7 @@ class _Frame:
 
     node: Node
     path: Path
-    anchor: str | None
+    tag: str | None
     key: tuple[str, Node] | None = None
     """Of a mapping: the key whose value comes next."""
     merged: set[str] = field(default_factory=set)
@@ -87,7 +87,7 @@ class Composer:
         self.root: Node | None = None
         self.faults: list[Finding] = []
         self._stack: list[_Frame] = []
-        self._anchors: dict[str, Node | None] = {}
+        self._anchors: dict[str, Node] = {}
         self._expanded = 0
 
     def take(self, event: Any) -> None:
@@ -99,9 +99,9 @@ class Composer:
         """
         match event:
             case yaml.ScalarEvent():
-                self._put(self._scalar(event), event.anchor)
+                self._put(self._anchored(self._scalar(event), event.anchor))
             case yaml.AliasEvent():
-                self._put(self._alias(event), None)
+                self._put(self._alias(event))
             case yaml.CollectionStartEvent():
                 self._open(event)
             case yaml.CollectionEndEvent():
@@ -110,6 +110,17 @@ class Composer:
                 raise NotAMapping("a second document begins, where one is expected", *_place(event))
             case _:
                 pass
+
+    def too_deep(self, place: Place) -> None:
+        """Record that the parser went no deeper; newer ones have a bound of their own, and look ahead.
+
+        Raises:
+            NotAMapping: it had not come as far as the top.
+        """
+        message = f"nested deeper than {MAX_DEPTH} levels"
+        if self.root is None:
+            raise NotAMapping(message, *place)
+        self._fault("depth-limit", place, message, "Make it flatter.")
 
     def _open(self, event: Any) -> None:
         is_mapping = isinstance(event, yaml.MappingStartEvent)
@@ -122,13 +133,16 @@ class Composer:
         node = Node({} if is_mapping else [], *place)
         self.root = self.root or node
         if event.anchor is not None:
-            self._anchors[event.anchor] = None  # open: an alias to it would be a circle
-        self._stack.append(_Frame(node, self._path(), event.anchor))
+            self._anchors[event.anchor] = node
+        self._stack.append(_Frame(node, self._path(), event.tag))
 
     def _close(self) -> None:
         frame = self._stack.pop()
+        if fault := contents_of_tag(frame.tag, frame.node.value):
+            place = (frame.node.line, frame.node.column)
+            self._fault("unknown-tag", place, fault, "Take the tag out.", frame.path)
         if self._stack:
-            self._put(frame.node, frame.anchor)
+            self._put(frame.node)
 
     def _scalar(self, event: Any) -> Node:
         place, is_plain = _place(event), bool(event.implicit[0])
@@ -139,7 +153,7 @@ class Composer:
             )
             raise NotAMapping(what, *place)
         try:
-            value = scalar(event.value, event.tag, plain=is_plain, core=self._core)
+            value = scalar(event.value, event.tag, quoted=bool(event.style), core=self._core)
         except TagRefused as refused:
             self._fault("unknown-tag", place, str(refused), "Take the tag out.")
             value = event.value
@@ -151,9 +165,8 @@ class Composer:
         if event.anchor not in self._anchors:
             raise NotAMapping(f"no YAML: alias *{event.anchor} has no anchor before it", *place)
         node = self._anchors[event.anchor]
-        if node is None:
-            self._fault("alias-circle", place, f"*{event.anchor} contains itself", "Write the value out.")
-            return Node(None, *place)
+        if any(frame.node is node for frame in self._stack):
+            return self._circle(event.anchor, node, place)
         self._expanded += node.size
         if self._expanded > MAX_EXPANDED:
             message = f"the aliases stand for more than {MAX_EXPANDED} values"
@@ -162,10 +175,19 @@ class Composer:
         self._bound_depth(place, len(self._stack) + node.height)
         return node
 
-    def _put(self, node: Node, anchor: str | None) -> None:
-        """Put a finished node where it belongs: into the list, or as key or value of the mapping."""
+    def _circle(self, anchor: str, node: Node, place: Place) -> Node:
+        """What stands for a value within itself: an empty one, as all that the real validators ask of it is its kind."""
+        message, hint = f"*{anchor} contains itself", "Write the value out."
+        self._fault("alias-circle", place, message, hint, severity=Severity.WARNING)
+        return Node([] if isinstance(node.value, list) else {}, *place)
+
+    def _anchored(self, node: Node, anchor: str | None) -> Node:
         if anchor is not None:
             self._anchors[anchor] = node
+        return node
+
+    def _put(self, node: Node) -> None:
+        """Put a finished node where it belongs: into the list, or as key or value of the mapping."""
         frame = self._stack[-1]
         frame.node.size += node.size
         frame.node.height = max(frame.node.height, node.height + 1)
@@ -226,7 +248,7 @@ class Composer:
 
     def _bound_depth(self, place: Place, depth: int) -> None:
         if depth > MAX_DEPTH:
-            self._fault("depth-limit", place, f"nested deeper than {MAX_DEPTH} levels", "Make it flatter.")
+            self.too_deep(place)
             raise Stopped
 
     def _path(self) -> Path:

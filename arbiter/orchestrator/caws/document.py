@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,19 +9,16 @@ from typing import Any, Final
 import yaml
 
 from arbiter.orchestrator.caws.composer import Composer, Node, Path, Stopped, finding_at
+from arbiter.orchestrator.caws.dialect import Breaks, LongAnchors, mended
 from arbiter.orchestrator.caws.javascript import Plain
 from arbiter.orchestrator.caws.models import Finding, NotAMapping, Severity
 
 __all__ = ["Document", "read"]
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
-
-_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+(?:"(\s*:)?|\\?\Z)', re.DOTALL)
-"""A text of JSON, and the colon that makes it a key; one without an end goes to the end, so that all is read once."""
-
-_LONG_KEY: Final = 900
-"""YAML takes no more than 1,024 characters for a key, unless a question mark announces it."""
+_DEPTH_EXCEEDED: Final = "exceeded maximum nesting depth"
+_MENDS: Final = 5
+"""How often a document is mended and read again, before it is refused as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +60,15 @@ def read(source: bytes | str, *, core: bool = False) -> Document:
     Raises:
         NotAMapping: it is no YAML, more than one document, or its top is no mapping.
     """
-    try:
-        return _composed(source, core=core)
-    except NotAMapping:
-        as_yaml = _json_as_yaml(source)
-        if as_yaml is None:
-            raise
-        return _composed(as_yaml, core=core)
+    for _ in range(_MENDS):
+        try:
+            return _composed(source, core=core)
+        except NotAMapping as refused:
+            again = mended(source, refused)
+            if again is None:
+                raise
+            source = again
+    return _composed(source, core=core)
 
 
 def _composed(source: bytes | str, *, core: bool) -> Document:
@@ -81,18 +79,37 @@ def _composed(source: bytes | str, *, core: bool) -> Document:
             composer.take(event)
     except Stopped:
         complete = False
+    except _TooDeep as deep:
+        complete = False
+        composer.too_deep(deep.place)
     if composer.root is None or composer.root.mapping is None:
         raise NotAMapping("the document is empty", 1, 1)
     return Document(composer.root.mapping, tuple(composer.faults), complete, composer.root)
 
 
+class _TooDeep(Exception):
+    """The parser's own bound of nesting is reached."""
+
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__(f"line {line}, column {column}")
+        self.place = (line, column)
+
+
 def _events(source: bytes | str) -> Iterator[Any]:
-    """The parser's events, its errors turned into ours."""
+    """The parser's events as YAML 1.2 means them, its errors turned into ours."""
+    document = _decoded(source)
+    breaks, anchors = Breaks.of(document), LongAnchors(document)
     try:
-        yield from yaml.parse(source, Loader=_LOADER)
+        for event in yaml.parse(source if breaks is None else breaks.hidden, Loader=_LOADER):
+            anchors.look_at(event)
+            if breaks is not None and isinstance(event, yaml.ScalarEvent):
+                event.value = breaks.restored(event.value)
+            yield event
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+        if error.problem == _DEPTH_EXCEEDED:
+            raise _TooDeep(line, column) from error
         raise NotAMapping(f"no YAML: {error.problem or error.context}", line, column) from error
     except (yaml.YAMLError, UnicodeError) as error:
         position = getattr(error, "position", getattr(error, "start", 0))
@@ -100,34 +117,12 @@ def _events(source: bytes | str) -> Iterator[Any]:
         raise NotAMapping(f"no YAML: {getattr(error, 'reason', None) or error}", line, column) from error
 
 
+def _decoded(source: bytes | str) -> str:
+    """The text, or what of it can be read; the parser says what cannot."""
+    return source if isinstance(source, str) else source.decode("utf-8-sig", "replace")
+
+
 def _place_of(source: bytes | str, position: int) -> tuple[int, int]:
     before: Any = source[:position]
     newline: Any = b"\n" if isinstance(before, bytes) else "\n"
     return before.count(newline) + 1, len(before) - before.rfind(newline)
-
-
-def _json_as_yaml(source: bytes | str) -> str | None:
-    """What the YAML parser refuses and others read, made readable without moving a line; None where nothing would change.
-
-    JSON may be indented by tabs and have keys of any length, and writes what lies beyond the basic plane as a pair of
-    surrogate escapes, which js-yaml takes in YAML as well.
-    """
-    try:
-        document = source.decode("utf-8-sig") if isinstance(source, bytes) else source
-    except UnicodeError:
-        return None
-    if document.lstrip().startswith("{"):
-        mended = _SURROGATES.sub(_joined, _JSON_TEXT.sub(_announced, document.replace("\t", " ")))
-    else:
-        mended = _SURROGATES.sub(_joined, document)
-    return mended if mended != document else None
-
-
-def _announced(text: re.Match[str]) -> str:
-    is_long_key = text[1] is not None and len(text[0]) > _LONG_KEY
-    return f"? {text[0]}" if is_long_key else text[0]
-
-
-def _joined(pair: re.Match[str]) -> str:
-    high, low = (int(half, 16) for half in pair.groups())
-    return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))

@@ -13,7 +13,7 @@ from typing import Final
 
 from arbiter.orchestrator.caws.javascript import Plain, Timestamp
 
-__all__ = ["TagRefused", "scalar", "structure_tag"]
+__all__ = ["TagRefused", "contents_of_tag", "scalar", "structure_tag"]
 
 _PREFIX: Final = "tag:yaml.org,2002:"
 _WORDS: Final[dict[str, Plain]] = {
@@ -48,13 +48,13 @@ class TagRefused(ValueError):
     """The tag is unknown, or its scalar is not of its form."""
 
 
-def scalar(written: str, tag: str | None, *, plain: bool, core: bool = False) -> Plain:
+def scalar(written: str, tag: str | None, *, quoted: bool, core: bool = False) -> Plain:
     """The value of what was written: by its tag, by the core schema where it stands plain, else the text itself.
 
     Args:
         written: the text between quotes, or as it stands.
         tag: its explicit tag.
-        plain: whether it stands without quotes.
+        quoted: whether it stands in quotes, or as a block of lines.
         core: whether nothing beyond the core schema is known: timestamps are text, their tag is refused.
 
     Raises:
@@ -63,14 +63,14 @@ def scalar(written: str, tag: str | None, *, plain: bool, core: bool = False) ->
     if core and tag in _BEYOND_CORE:
         raise TagRefused(f"tag {tag} is none of the core schema")
     if tag is None:
-        value = _plain(written) if plain else written
+        value = written if quoted else _plain(written)
         return written if core and isinstance(value, Timestamp) else value
     if tag in ("!", _PREFIX + "str"):
         return written
     if tag == _PREFIX + "binary":
         return _binary(written)
     value = _plain(written)
-    if not _fits(value, tag.removeprefix(_PREFIX)):
+    if (quoted and not written) or not _fits(value, tag.removeprefix(_PREFIX)):
         raise TagRefused(f"{written[:40]!r} is no value of tag {tag}")
     return value
 
@@ -82,6 +82,19 @@ def structure_tag(tag: str | None, *, is_mapping: bool, core: bool = False) -> s
     if tag in (_MAPPING_TAGS if is_mapping else _SEQUENCE_TAGS):
         return ""
     return f"tag {tag} is no tag of a {'mapping' if is_mapping else 'list'}"
+
+
+def contents_of_tag(tag: str | None, value: Plain) -> str:
+    """What of the contents is none of its tag; empty when nothing is."""
+    if tag == _PREFIX + "set" and isinstance(value, dict) and any(v is not None for v in value.values()):
+        return "a set has keys without values"
+    if tag in (_PREFIX + "omap", _PREFIX + "pairs") and isinstance(value, list):
+        if not all(isinstance(item, dict) and len(item) == 1 for item in value):
+            return f"{tag.removeprefix(_PREFIX)} is a list of mappings of one key each"
+        names = [name for item in value if isinstance(item, dict) for name in item]
+        if tag.endswith("omap") and len(set(names)) < len(names):
+            return "omap has each key once"
+    return ""
 
 
 def _plain(written: str) -> Plain:

@@ -1,0 +1,140 @@
+"""Where YAML 1.2, as js-yaml reads it, parts from the YAML 1.1 of the parser here: made alike without moving a line.
+
+The parser ends lines at three characters more and knows shorter names of anchors; what it refuses and js-yaml reads is
+mended once it has refused, so that an ordinary document pays nothing. Found by holding mutated specs against the real
+validators.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from arbiter.orchestrator.caws.models import NotAMapping
+
+__all__ = ["Breaks", "LongAnchors", "mended"]
+
+_YAML_1_1_BREAKS: Final = "\x85\u2028\u2029"
+_PRIVATE: Final = range(0x100000, 0x10FFFD)
+"""Characters that mean nothing, and that a document of any size leaves some of unused."""
+
+_ANCHOR: Final = "takes what follows it into its name"
+_FLOW_INDICATORS: Final = tuple(",[]{}")
+_LONG_ANCHOR = re.compile(r"[&*][0-9A-Za-z_-]+[?:%@`]")
+_BLANK_LINE = re.compile(r"^[ \t]*\t[ \t]*(?=\r?$)", re.MULTILINE)
+_SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+(?:"(\s*:)?|\\?\Z)', re.DOTALL)
+"""A text of JSON, and the colon that makes it a key; one without an end goes to the end, so that all is read once."""
+
+_LONG_KEY: Final = 900
+"""YAML takes no more than 1,024 characters for a key, unless a question mark announces it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breaks:
+    """A text whose three line ends of YAML 1.1, which to YAML 1.2 are characters like any other, the parser cannot see."""
+
+    hidden: str
+    _back: dict[int, int]
+
+    @classmethod
+    def of(cls, document: str) -> Breaks | None:
+        """None where the text has no such character, as nearly always."""
+        if not any(character in document for character in _YAML_1_1_BREAKS):
+            return None
+        unused = (point for point in _PRIVATE if chr(point) not in document)
+        away = {ord(character): next(unused) for character in _YAML_1_1_BREAKS}
+        return cls(document.translate(away), {stand_in: point for point, stand_in in away.items()})
+
+    def restored(self, text: str) -> str:
+        """The text as it was written."""
+        return text.translate(self._back)
+
+
+class LongAnchors:
+    """Finds `&name: value` without a blank before the colon, which to YAML 1.2 is an anchor called `name:`."""
+
+    def __init__(self, document: str) -> None:
+        self._document = document if _LONG_ANCHOR.search(document) else ""
+
+    def look_at(self, event: Any) -> None:
+        """Look at one event of the parser.
+
+        Raises:
+            NotAMapping: it names an anchor that YAML 1.2 reads otherwise.
+        """
+        if not self._document or not (name := getattr(event, "anchor", None)):
+            return
+        written = _LONG_ANCHOR.match(self._document, event.start_mark.index)
+        if written is not None and written[0][1:-1] == name:
+            place = (event.start_mark.line + 1, event.start_mark.column + 1)
+            raise NotAMapping(f"no YAML: the anchor {written[0]} {_ANCHOR}", *place)
+
+
+def mended(source: bytes | str, refused: NotAMapping) -> str | None:
+    """What the parser refused and others read, made readable without moving a line; None where nothing would change.
+
+    JSON may be indented by tabs and have keys of any length, and writes what lies beyond the basic plane as a pair of
+    surrogate escapes, which js-yaml takes in YAML as well. A colon may stand before a comma or bracket, and a line
+    hold nothing but tabs.
+    """
+    try:
+        document = source.decode("utf-8-sig") if isinstance(source, bytes) else source
+    except UnicodeError:
+        return None
+    for reason, rewritten in _AT_THE_PLACE.items():
+        if reason in refused.message:
+            return _rewritten(document, refused, rewritten)
+    if document.lstrip().startswith("{"):
+        document_as_yaml = _JSON_TEXT.sub(_announced, document.replace("\t", " "))
+    else:
+        document_as_yaml = _BLANK_LINE.sub("", document)
+    found = _SURROGATES.sub(_joined, document_as_yaml)
+    return found if found != document else None
+
+
+def _with_blank(line: str, column: int) -> str | None:
+    """A blank after the colon at that place, where what follows ends a value."""
+    before, after = line[:column], line[column:]
+    fits = before.endswith(":") and after.startswith(_FLOW_INDICATORS)
+    return f"{before} {after}" if fits else None
+
+
+def _with_name(line: str, column: int) -> str | None:
+    """The anchor at that place, or else in that line, under a name that the parser knows as one."""
+    written = _LONG_ANCHOR.match(line, column - 1) or _LONG_ANCHOR.search(line)
+    return None if written is None else f"{line[: written.end() - 1]}_{line[written.end() :]}"
+
+
+_AT_THE_PLACE: Final = {
+    "found unexpected ':'": _with_blank,
+    "mapping values are not allowed": _with_name,
+    _ANCHOR: _with_name,
+}
+"""What mends the line that was refused, by the words that it was refused with."""
+
+
+def _rewritten(
+    document: str, refused: NotAMapping, rewritten: Callable[[str, int], str | None]
+) -> str | None:
+    lines = document.split("\n")
+    if refused.line > len(lines):  # the parser counts a lone carriage return as a line's end
+        return None
+    mended_line = rewritten(lines[refused.line - 1], refused.column)
+    if mended_line is None:
+        return None
+    lines[refused.line - 1] = mended_line
+    return "\n".join(lines)
+
+
+def _announced(text: re.Match[str]) -> str:
+    is_long_key = text[1] is not None and len(text[0]) > _LONG_KEY
+    return f"? {text[0]}" if is_long_key else text[0]
+
+
+def _joined(pair: re.Match[str]) -> str:
+    high, low = (int(half, 16) for half in pair.groups())
+    return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))

@@ -1,0 +1,106 @@
+"""Where YAML 1.2 as js-yaml 4.1.0 reads it parts from the parser's 1.1; each case was tried with js-yaml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from arbiter.orchestrator.caws.document import read
+from arbiter.orchestrator.caws.models import NotAMapping
+
+ASTRAL = chr(0x100000)
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ("a: x\x85y\nb: 1\n", {"a": "x\x85y", "b": 1}),
+        ("a: \u2028\nb: 1\n", {"a": "\u2028", "b": 1}),
+        ("a: 'x\u2029y'\nb: \"\\N\"\n", {"a": "x\u2029y", "b": "\x85"}),
+        (f"a: {ASTRAL}\u2028\n", {"a": f"{ASTRAL}\u2028"}),
+    ],
+)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_three_line_ends_of_yaml_1_1_are_characters(
+    document: str, data: dict[str, Any], *, encoded: bool
+) -> None:
+    """Next line, line and paragraph separator end no line, whatever else stands in the document."""
+    found = read(document.encode() if encoded else document)
+
+    assert found.data == data
+    assert found.faults == ()
+
+
+def test_such_characters_move_no_place() -> None:
+    """Lines and columns count them as one character each."""
+    found = read("a: x\u2028y\nb: {c: \u2028, d: 1}\n")
+
+    assert found.place(("b", "d")) == (2, 14)
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ("a: {b:,c: 1}\n", {"a": {"b": None, "c": 1}}),
+        ("a: {b:[1], c:{d: 2}}\n", {"a": {"b": [1], "c": {"d": 2}}}),
+        ("a: [b:]\n", {"a": [{"b": None}]}),
+    ],
+)
+def test_a_colon_may_stand_before_what_ends_a_value(document: str, data: dict[str, Any]) -> None:
+    """The key has no value, or the one that follows."""
+    assert read(document).data == data
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ("a: &b: 1\nc: *b: \n", {"a": 1, "c": 1}),
+        ("a: {x: 1,&b: c}\n", {"a": {"x": 1, "c": None}}),
+        ("a:\n  &b: [1]\n", {"a": [1]}),
+        ("a:\n  &b: [1]\n  c: 2\n", None),
+    ],
+)
+def test_a_colon_belongs_to_the_name_of_an_anchor(document: str, data: dict[str, Any] | None) -> None:
+    """`&b: 1` is the value 1 called `b:`, no key without a name; what follows must fit that."""
+    if data is None:
+        with pytest.raises(NotAMapping):
+            read(document)
+    else:
+        assert read(document).data == data
+
+
+@pytest.mark.parametrize("blank", ["\t", " \t ", "\t\t\r"])
+def test_a_line_of_tabs_is_an_empty_line(blank: str) -> None:
+    """Editors leave them behind, at the end most of all."""
+    assert read(f"a: 1\n{blank}\nb: 2\n{blank}").data == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["{" + "a:," * 40 + "}", "a: {" + ",".join(f"&b{n}: 1" for n in range(40)) + "}", "{a:,\rb:,\r@}"],
+)
+def test_what_needs_much_mending_is_refused(document: str) -> None:
+    """Each mend costs a reading, so there are few; what cannot be mended is refused as well."""
+    with pytest.raises(NotAMapping):
+        read(document)
+
+
+@pytest.mark.parametrize(
+    ("written", "is_fault"),
+    [
+        ('!!null ""', True),
+        ("!!null", False),
+        ("!!null ~", False),
+        ("!!omap [a: 1, b: 2]", False),
+        ("!!omap [a: 1, a: 2]", True),
+        ("!!omap [a]", True),
+        ("!!pairs [a: 1, a: 2]", False),
+        ("!!pairs [{a: 1, b: 2}]", True),
+        ("!!set {a, b}", False),
+        ("!!set {a: 1}", True),
+    ],
+)
+def test_a_tag_is_held_against_its_contents(written: str, *, is_fault: bool) -> None:
+    """js-yaml refuses contents that are none of the tag."""
+    assert [fault.code for fault in read(f"a: {written}\n").faults] == ["unknown-tag"] * is_fault
