@@ -55,6 +55,7 @@ class Infrastructure(Container):
         clock,
         service=config.observability.service_name,
         environment=settings.environment,
+        port=config.server.port,
     )
 
     telemetry = providers.Singleton(

@@ -65,6 +65,6 @@ class Origin:
     instance: str
 
     @classmethod
-    def of_process(cls, service: str, environment: str) -> Origin:
-        """This process, by its machine's name and its number."""
-        return cls(service or "arbiter", environment, f"{socket.gethostname()}:{os.getpid()}")
+    def of_process(cls, service: str, environment: str, port: int) -> Origin:
+        """This process: by its machine's name and its main port, which a restart keeps, or its number where that is 0."""
+        return cls(service or "arbiter", environment, f"{socket.gethostname()}:{port or os.getpid()}")

@@ -31,6 +31,7 @@ class Alerts:
         clock: dates and times everything.
         service: label of every alert.
         environment: likewise.
+        port: the main one; with the machine's name, the label `instance`.
         sinks: in place of the log and the webhook.
         drain_s: seconds that `stop` gives to what is waiting.
     """
@@ -42,12 +43,13 @@ class Alerts:
         *,
         service: str = "",
         environment: str = "",
+        port: int = 0,
         sinks: Sequence[Sink] | None = None,
         drain_s: float = _DRAIN_S,
     ) -> None:
         self._settings, self._clock, self._drain_s = settings, clock, drain_s
         self._desk = Desk(clock)
-        origin = Origin.of_process(service, environment)
+        origin = Origin.of_process(service, environment, port)
         chosen = (LogSink(), WebhookSink(origin, clock)) if sinks is None else sinks
         self._outboxes = tuple(Outbox(sink, settings, clock) for sink in chosen)
         self._thread: threading.Thread | None = None
