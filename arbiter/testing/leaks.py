@@ -19,7 +19,7 @@ from arbiter.container.stand_ins import overridden_classes
 __all__ = ["Footprint", "LeakFound", "leaving_no_task"]
 
 _PATIENCE_S = 1.0
-_TIMERS = frozenset({"arbiter.deadline"})
+_TIMERS = frozenset({"arbiter.timer"})
 """Tasks that are timers of a clock and hold nothing: with a fake clock that stands still they sleep for ever."""
 
 _OF_RUNNERS = frozenset({getattr(signal, "SIGALRM", None)})
