@@ -32,7 +32,7 @@ from arbiter.orchestrator.agents.models import (
 from arbiter.orchestrator.api.models import AgentSearch, Pulse, Restored, StatusChange
 from arbiter.orchestrator.caws.models import Judgement
 from arbiter.orchestrator.performance.models import AgentSummary, Summary, TrainingBatch
-from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
+from arbiter.orchestrator.routing.models import Decision, Explanation, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 
 __all__ = ["DEFAULT_URL", "AnswerNotUnderstood", "ApiProblem", "ArbiterClient", "ServiceUnreachable"]
@@ -190,6 +190,11 @@ class ArbiterClient:
         """Say how a routed task went."""
         path = f"/v1/tasks/{quote(task_id, safe='')}/outcome"
         return await self._connection.ask("POST", path, OutcomeReceipt, outcome)
+
+    async def explain(self, decision_or_task_id: str) -> Explanation:
+        """Why a task went where it went, by its id or the decision's."""
+        path = f"/v1/tasks/{quote(decision_or_task_id, safe='')}/decision"
+        return await self._connection.ask("GET", path, Explanation)
 
     async def validate_spec(self, document: str | bytes, ruleset: str | None = None) -> Judgement:
         """Judge a working spec, YAML or JSON."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from statistics import fmean, stdev
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -47,6 +47,10 @@ class Plan(WireModel):
     """`stationary`: abilities stay. `drifting`: each wanders. `failing`: the best one fails for the middle third."""
     strategies: tuple[StrategyName, ...] = ("epsilon-greedy", "ucb1", "thompson", "round-robin")
     agents: int = Field(default=10, ge=1, le=1000)
+    abilities: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
+        default=None, min_length=1, max_length=1000
+    )
+    """The agents' success rates at the beginning, in place of `agents` that are drawn between 0.2 and 0.9."""
     rounds: int = Field(default=1000, ge=1, le=1_000_000)
     runs: int = Field(default=10, ge=1, le=1000)
     """Worlds that are simulated, each with a seed of its own."""
@@ -111,7 +115,12 @@ def _run(
 ) -> _Run:
     settings = RoutingSettings(strategy=name, exploration_rate=plan.exploration_rate, discount=plan.discount)
     strategy = Thompson(weighs=False) if name == "thompson" else STRATEGIES[name](settings, Turns())
-    arms, board, roster, draws = Arms(), Board(_TASK), _Roster(plan.agents), Draws(world.seed)
+    arms, board, roster, draws = (
+        Arms(),
+        Board(_TASK),
+        _Roster(len(plan.abilities or range(plan.agents))),
+        Draws(world.seed),
+    )
     held: dict[str, ArmRow] = {}
     run, lost, done, wanted = _Run(0, 0, []), 0.0, 0, set(marks)
     for number, (abilities, luck) in enumerate(world.rounds(), start=1):
@@ -168,7 +177,8 @@ class _World:
     def rounds(self) -> Iterator[tuple[list[float], float]]:
         """Abilities by agent, and the number below which an agent succeeds."""
         rng = Random(self.seed)  # noqa: S311  a simulation keeps no secret
-        abilities = [rng.uniform(0.2, 0.9) for _ in range(self._plan.agents)]
+        drawn = [rng.uniform(0.2, 0.9) for _ in range(self._plan.agents)]
+        abilities = list(self._plan.abilities or drawn)
         best, third = max(range(len(abilities)), key=abilities.__getitem__), self._plan.rounds / 3
         for number in range(self._plan.rounds):
             match self._plan.population:

@@ -56,9 +56,13 @@ async def test_a_task_there_and_back(serving: Serving) -> None:
         await served.register(agent("a"))
         decision = await served.client.route(Task(task_type="code-review"))
         receipt = await served.client.report_outcome(decision.task_id, GOOD)
+        told = await served.client.explain(decision.decision_id)
         await served.tracker.flush()
 
         assert (receipt.agent_id, receipt.late) == ("a", False)
+        assert (told.decision, told.propensity, told.candidates) == (decision, 1.0, 1)
+        assert told.outcome is not None
+        assert told.outcome.quality_score == GOOD.quality_score
         assert (await served.client.summary()).completed == 1
         assert (await served.client.agent_summary("a")).succeeded == 1
         assert len((await served.client.training_batch(limit=5)).samples) == 1

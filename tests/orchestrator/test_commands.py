@@ -120,6 +120,7 @@ def test_no_service_is_told_with_a_hint() -> None:
         ["agents", "show", "a"],
         ["agents", "remove", "a"],
         ["route", "--type", "code-review"],
+        ["route", "explain", "t"],
         ["outcome", "t", "--failure", "--quality", "0.1", "--latency-ms", "5"],
         ["performance", "summary"],
         ["performance", "agent", "a"],

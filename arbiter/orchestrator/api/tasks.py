@@ -9,7 +9,7 @@ from fastapi.openapi.models import Example
 
 from arbiter.orchestrator.api.docs import BODY, problems
 from arbiter.orchestrator.api.wire import NoQuery, TaskId
-from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
+from arbiter.orchestrator.routing.models import Decision, Explanation, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.routing.router import TaskRouter
 
 __all__ = ["TaskRoutes"]
@@ -50,6 +50,17 @@ class TaskRoutes:
         router.add_api_route(
             "/v1/tasks/{task_id}/outcome", self.report_outcome, responses=problems(404, 409, *BODY), **shared
         )
+        router.add_api_route(
+            "/v1/tasks/{task_id}/decision",
+            self.explain_decision,
+            methods=["GET"],
+            tags=["tasks"],
+            responses=problems(404),
+        )
+
+    async def explain_decision(self, task_id: TaskId, _: NoQuery) -> Explanation:
+        """Tell why a task went where it went, by the task's id or the decision's, and what came of it."""
+        return await self._router.explain(task_id)
 
     async def route_task(self, task: Annotated[Task, Body(openapi_examples=_TASK)], _: NoQuery) -> Decision:
         """Choose the agent that will do the task best, and hold a place with it until the outcome comes.

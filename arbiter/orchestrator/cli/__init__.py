@@ -17,6 +17,8 @@ _COMMANDS: Final = {
     "tasks:route": """Choose the agent for a task, and hold a place with it until the outcome is reported.
 
 Try: arbiter route --type code-review --language Python
+
+Why it was that agent: arbiter route explain TASK-ID
 """,
     "tasks:outcome": """Report how a routed task went. The same report again counts once.
 
@@ -24,6 +26,12 @@ Try: arbiter outcome task-1 --success --quality 0.9 --latency-ms 1200
 """,
     "caws:caws": "Hold working specs against the rules of CAWS, without a service.",
     "performance:performance": "Show what the recorded events add up to.",
+    "simulate:simulate": """Compare strategies of routing on simulated agents of known ability, without a service.
+
+The table holds what each strategy lost against the best agent of each round (regret), the plot how that grew.
+
+Try: arbiter simulate --population drifting --strategy thompson --strategy ucb1 --discount 0.98
+""",
     "demo:demo": """Show the orchestrator learn, against the running service and through its public API.
 
 Registers a population of agents, validates a working spec, routes tasks of mixed types one after the other, and

@@ -12,7 +12,7 @@ from arbiter.cli.console import out_console
 from arbiter.orchestrator.cli.options import Languages, Session, Specializations
 from arbiter.orchestrator.cli.session import ask, built
 from arbiter.orchestrator.client import ArbiterClient
-from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
+from arbiter.orchestrator.routing.models import Decision, Explanation, Outcome, OutcomeReceipt, Task
 
 __all__ = ["outcome", "route"]
 
@@ -51,6 +51,17 @@ def route_task(
         return await client.route(task)
 
     return ask(session, work, _show_decision)
+
+
+@route.command
+def explain(id: str, /, *, session: Session = Session()) -> int:  # noqa: A002, B008  the argument's name; frozen
+    """Show why a decision was made as it was: who else was in the running, how probable it was, what came of it.
+
+    The id is the decision's or the task's.
+
+    Try: arbiter route explain task-1
+    """
+    return ask(session, lambda client: client.explain(id), _show_explanation)
 
 
 @outcome.default
@@ -98,6 +109,30 @@ def _show_decision(decision: Decision) -> None:
         for other in decision.alternatives:
             table.add_row(other.agent_id, f"{other.score:.3f}", escape(other.reason))
         console.print(table)
+
+
+def _show_explanation(told: Explanation) -> None:
+    _show_decision(told.decision)
+    table = Table("", "", box=None, pad_edge=False, show_header=False)
+    for name, value in (
+        ("score", f"{told.score:.3f} among {told.candidates} with room"),
+        ("propensity", f"{told.propensity:.4f}"),
+        ("drawn with seed", str(told.seed)),
+        ("outcomes known", str(told.state_sequence)),
+        ("decided", told.decision.decided_at.isoformat(timespec="milliseconds")),
+        ("held until", told.lease_expires_at.isoformat(timespec="milliseconds")),
+        ("outcome", _outcome_words(told)),
+        ("trace", told.decision.trace_id or "-"),
+    ):
+        table.add_row(f"[bold]{name}[/]", value)
+    out_console().print(table)
+
+
+def _outcome_words(told: Explanation) -> str:
+    if told.outcome is None:
+        return "not known yet"
+    word, late = "success" if told.outcome.success else "failure", ", late" if told.late else ""
+    return f"{word}, quality {told.outcome.quality_score:.2f}, {told.outcome.latency_ms:.0f} ms{late}"
 
 
 def _show_receipt(receipt: OutcomeReceipt) -> None:

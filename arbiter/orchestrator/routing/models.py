@@ -15,7 +15,7 @@ from arbiter.orchestrator.vocabulary import (
     Words,
 )
 
-__all__ = ["Alternative", "Decision", "Outcome", "OutcomeReceipt", "Task"]
+__all__ = ["Alternative", "Decision", "Explanation", "Outcome", "OutcomeReceipt", "Task"]
 
 
 class Task(WireModel):
@@ -32,9 +32,10 @@ class Task(WireModel):
     specializations: Words = ()
     """Specialisations of which an agent must have all."""
     priority: int = Field(default=5, ge=1, le=10)
-    """1 (whenever) to 10 (first); travels along."""
+    """1 (whenever) to 10 (first). Above the setting `routing.explore_up_to_priority` the task is never a trial."""
     timeout_ms: float | None = Field(default=None, gt=0, le=86_400_000)
-    """Milliseconds for which the agent is held for this task; the setting `routing.lease_s` where it is missing."""
+    """Milliseconds the task may take: for so long the agent is held (the setting `routing.lease_s` where it is missing),
+    and agents that have shown to take longer are passed over while others can do it."""
     metadata: Metadata = Field(default_factory=dict)
     """Further particulars; decide nothing."""
 
@@ -44,7 +45,7 @@ class Alternative(WireModel):
 
     agent_id: Identifier
     score: float
-    """Expected success minus the load penalty; see `scoring`."""
+    """Expected success minus penalties for load, latency and cost; see docs/routing.md."""
     reason: str
 
 
@@ -56,7 +57,7 @@ class Decision(WireModel):
     selected_agent: Identifier
     """The agent's id."""
     strategy: str
-    """Who decided: `epsilon-greedy`, `least-loaded`, `round-robin`."""
+    """Who decided: `epsilon-greedy`, `ucb1`, `thompson`, `least-loaded`, `round-robin`."""
     explored: bool
     """True when the agent was drawn to learn about it, not for its score."""
     confidence: float = Field(ge=0, le=1)
@@ -68,6 +69,30 @@ class Decision(WireModel):
     decided_at: Instant
     trace_id: str
     """32 hexadecimal digits that find the request in traces and logs; empty where tracing is off."""
+
+
+class Explanation(WireModel):
+    """Why a decision was made as it was, from what was stored with it, and what came of it."""
+
+    decision: Decision
+    task: Task
+    score: float
+    """Of the agent that was chosen."""
+    propensity: float
+    """How probable the choice was, 0 to 1, given what was known: weigh outcomes by its inverse to judge another strategy."""
+    candidates: int
+    """Among how many agents with room it was made."""
+    seed: int
+    """Every draw of the decision came from a generator seeded with it (CPython's `random.Random`)."""
+    state_sequence: int
+    """How many outcomes the deciding instance had learned since its start."""
+    lease_expires_at: Instant
+    """When the agent is free again without an outcome."""
+    outcome: Outcome | None = None
+    """How it went; null while that is not known."""
+    outcome_at: Instant | None = None
+    late: bool = False
+    """The outcome came after the lease had ended."""
 
 
 class Outcome(PerformanceReport):

@@ -10,12 +10,12 @@ from typing import TypeVar
 import structlog
 from opentelemetry import trace
 
-from arbiter.orchestrator.routing.models import Decision
+from arbiter.orchestrator.routing.models import Decision, Explanation
 from arbiter.orchestrator.routing.ports import Happening, Record, Tracker
 from arbiter.orchestrator.vocabulary import PerformanceReport
 from arbiter.protocols import Measurement
 
-__all__ = ["Figures", "Journal", "annotate", "trace_id"]
+__all__ = ["Figures", "Journal", "annotate", "explained", "trace_id"]
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +142,24 @@ def annotate(record: Record, *, fallback: bool) -> None:
             "arbiter.router.agent_id": decision.selected_agent,
             "arbiter.router.fallback": fallback,
         }
+    )
+
+
+def explained(record: Record) -> Explanation:
+    """A decision with its grounds and its outcome, as people and programs ask for it."""
+    grounds = record.grounds
+    return Explanation(
+        decision=record.decision,
+        task=record.task,
+        score=grounds.score,
+        propensity=grounds.propensity,
+        candidates=grounds.candidates,
+        seed=grounds.seed,
+        state_sequence=grounds.state_sequence,
+        lease_expires_at=record.lease_expires_at,
+        outcome=record.outcome,
+        outcome_at=record.outcome_at,
+        late=record.late,
     )
 
 

@@ -30,7 +30,7 @@ from arbiter.orchestrator.routing.errors import (
 )
 from arbiter.orchestrator.routing.following import Following
 from arbiter.orchestrator.routing.holding import Holding
-from arbiter.orchestrator.routing.models import Decision, Outcome, OutcomeReceipt, Task
+from arbiter.orchestrator.routing.models import Decision, Explanation, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.routing.ports import (
     Conclusion,
     Grounds,
@@ -42,7 +42,7 @@ from arbiter.orchestrator.routing.ports import (
     Store,
     Tracker,
 )
-from arbiter.orchestrator.routing.reporting import Figures, Journal, annotate, trace_id
+from arbiter.orchestrator.routing.reporting import Figures, Journal, annotate, explained, trace_id
 from arbiter.orchestrator.routing.scoring import Arms
 from arbiter.orchestrator.routing.settings import RoutingSettings
 from arbiter.orchestrator.routing.strategies import STRATEGIES, Choice, RoundRobin, Strategy, Turns
@@ -154,6 +154,17 @@ class TaskRouter:
         if stored.outcome != outcome:
             raise OutcomeConflict(task_id)
         return _receipt(stored, outcome)
+
+    @operation(span_attributes=("decision_or_task_id",))
+    async def explain(self, decision_or_task_id: str) -> Explanation:
+        """Why a decision was made as it was, by its id or its task's; raises TaskUnknown."""
+        self._memory()
+        record = await self._store.decision(decision_or_task_id) or await self._store.find(
+            decision_or_task_id
+        )
+        if record is None:
+            raise TaskUnknown(decision_or_task_id)
+        return explained(record)
 
     async def _decided_before(self, task: Task) -> Decision | None:
         record = await self._found(task.task_id or "")

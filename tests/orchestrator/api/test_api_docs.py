@@ -34,7 +34,7 @@ def references(node: object) -> Iterator[str]:
 
 
 async def test_every_route_of_the_design_is_documented(serving: Serving) -> None:
-    """The paths are those of DESIGN section 4, each operation with an id, a tag and a description."""
+    """The paths are those of the design and the explanation of a decision, each operation with an id, a tag and a description."""
     async with serving() as served:
         schema = (await served.http.get("/openapi.json")).json()
 
@@ -50,6 +50,7 @@ async def test_every_route_of_the_design_is_documented(serving: Serving) -> None
         "GET /v1/agents/{agent_id}/history",
         "POST /v1/tasks/route",
         "POST /v1/tasks/{task_id}/outcome",
+        "GET /v1/tasks/{task_id}/decision",
         "POST /v1/specs/validate",
         "GET /v1/performance/agents/{agent_id}",
         "GET /v1/performance/summary",

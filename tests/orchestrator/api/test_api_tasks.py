@@ -136,3 +136,19 @@ async def test_training_data_holds_no_name(serving: Serving) -> None:
         assert len(batch.json()["samples"]) == 1
         assert "very-secret-agent" not in batch.text
         assert decision["task_id"] not in batch.text
+
+
+async def test_a_decision_is_explained_by_either_id(serving: Serving) -> None:
+    """Grounds and outcome are told by the task's id and by the decision's; an unknown one is 404."""
+    async with serving() as served:
+        await served.register(agent("a"), agent("b"))
+        decision = await served.route()
+        before = (await served.http.get(f"/v1/tasks/{decision['task_id']}/decision")).json()
+        await served.http.post(f"/v1/tasks/{decision['task_id']}/outcome", json=BAD)
+        after = (await served.http.get(f"/v1/tasks/{decision['decision_id']}/decision")).json()
+        unknown = await served.http.get("/v1/tasks/nothing/decision")
+
+    assert (before["decision"], before["outcome"], before["candidates"]) == (decision, None, 2)
+    assert after["outcome"]["error"] == BAD["error"]
+    assert 0 < before["propensity"] <= 1
+    assert (unknown.status_code, problem_code(unknown)) == (404, "task-unknown")

@@ -11,10 +11,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from arbiter.errors import LifecycleStateError, Rejected
-from arbiter.orchestrator.routing.errors import NoCapableAgent, NoCapacity, RoutingUnavailable, TaskExists
+from arbiter.orchestrator.routing.errors import (
+    NoCapableAgent,
+    NoCapacity,
+    RoutingUnavailable,
+    TaskExists,
+    TaskUnknown,
+)
 from arbiter.orchestrator.routing.models import Task
 from arbiter.protocols import Status
-from tests.orchestrator.routing.fakes import REGISTERED, FakeAgent, bench, outcome
+from tests.orchestrator.routing.fakes import REGISTERED, FakeAgent, bench, outcome, seeded
 
 REVIEW = Task(task_id="t", task_type="review")
 
@@ -257,3 +263,24 @@ async def test_the_figures_add_up() -> None:
     assert found["arbiter.router.leases"] == (1, ())
     assert found["arbiter.router.decision.timed"] == (2, ())
     assert found["arbiter.router.fallbacks"] == (0, ())
+
+
+async def test_a_decision_can_be_explained_and_made_again() -> None:
+    """By its id or its task's it tells the grounds, with which the same draw can be made again, and the outcome."""
+    async with bench(*(FakeAgent(f"a{n}") for n in range(5)), exploration_rate=0.5, seed=7) as here:
+        await here.route()
+        decision = await here.router.route(REVIEW)
+        told = await here.router.explain("t")
+        assert (told.outcome, told.candidates, told.state_sequence) == (None, 5, 0)
+        await here.router.report_outcome("t", outcome())
+        again = await here.router.explain(decision.decision_id)
+
+        with pytest.raises(TaskUnknown):
+            await here.router.explain("nothing")
+
+    assert (told.decision, again.decision) == (decision, decision)
+    assert f"drew {seeded(told.seed).random():.4f}" in decision.reason
+    assert decision.explored is (seeded(told.seed).random() < 0.5)
+    assert 0 < told.propensity < 1
+    assert again.outcome is not None
+    assert again.outcome.success
