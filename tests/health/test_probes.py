@@ -42,7 +42,7 @@ def client(house: House, host: str = "127.0.0.1", token: str = TOKEN) -> httpx2.
     """Somebody who asks from this address."""
     layer = ProbeLayer(nothing, Probes(house.registry, Heartbeat(house.clock), SecretStr(token)))
     transport = httpx2.ASGITransport(app=layer, client=(host, 5000))
-    return httpx2.AsyncClient(transport=transport, base_url="http://probed")
+    return httpx2.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 async def test_h11_json_is_the_default(house: House) -> None:
