@@ -36,10 +36,10 @@ def test_a_routed_task_is_one_trace_from_http_to_tracker(tmp_path: Path) -> None
         spans = {span.name: span for span in otlp.trace(TRACE)}
 
     assert decision["trace_id"] == TRACE
-    assert {"POST /v1/tasks/route", "router.route", "registry.query", "tracker.offer"} <= spans.keys()
+    assert {"POST /v1/tasks/route", "router.route", "registry.roster", "tracker.offer"} <= spans.keys()
     assert spans["POST /v1/tasks/route"].parent_span_id.hex() == "b7ad6b7169203331"
     assert spans["router.route"].parent_span_id == spans["POST /v1/tasks/route"].span_id
-    assert spans["registry.query"].parent_span_id == spans["router.route"].span_id
+    assert spans["registry.roster"].parent_span_id == spans["router.route"].span_id
     assert lines_of(service, TRACE)
 
 
