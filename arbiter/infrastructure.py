@@ -15,6 +15,8 @@ from arbiter.health.registry import HealthRegistry
 from arbiter.management.probes import ProbeLayer, Probes
 from arbiter.observability.asgi import TelemetryMiddleware
 from arbiter.observability.events_log import EventLog
+from arbiter.observability.events_metrics import LifecycleMetrics
+from arbiter.observability.process_metrics import ProcessMetrics
 from arbiter.observability.telemetry import Telemetry
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry
@@ -43,7 +45,11 @@ class Infrastructure(Container):
     oversight = providers.Singleton(SettingsOversight, settings.itself)
 
     clock = providers.Singleton(SystemClock)
-    events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog)))
+    lifecycle_metrics = providers.Singleton(LifecycleMetrics)
+    process_metrics = providers.Singleton(ProcessMetrics)
+    events = providers.Singleton(
+        EventBus, sinks=providers.List(providers.Singleton(EventLog), lifecycle_metrics)
+    )
 
     telemetry = providers.Singleton(
         Telemetry,

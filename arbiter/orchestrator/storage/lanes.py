@@ -75,6 +75,8 @@ class Writer:
         self.jobs += len(group)
 
     def _together(self, group: list[AnyJob]) -> None:
+        for job in group:
+            job.shared = len(group)
         with self._engine.begin() as connection:
             for job in group:
                 job.run(connection)
