@@ -22,6 +22,8 @@ __all__ = [
     "RestartRequired",
     "SettingsApplied",
     "SettingsRejected",
+    "SharingDegraded",
+    "SharingRecovered",
     "StepFinished",
 ]
 
@@ -87,6 +89,20 @@ class FellBack:
     name: str
     to: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharingDegraded:
+    """The store by which instances share their circuit breakers does not answer: each decides by itself."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharingRecovered:
+    """It answers again, after so long; what was decided meanwhile has been told."""
+
+    after_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from arbiter.health.registry import HealthRegistry
 from arbiter.management.probes import ProbeLayer, Probes
 from arbiter.observability.asgi import TelemetryMiddleware
 from arbiter.observability.events_log import EventLog
+from arbiter.observability.events_span import SpanEvents
 from arbiter.observability.telemetry import Telemetry
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry
+from arbiter.resilience.shared.fleet import SharedCircuits
 from arbiter.serving.limits import BodyLimit
 from arbiter.serving.nothing import NothingServed
 from arbiter.settings.framework import FrameworkSettings
@@ -43,7 +45,9 @@ class Infrastructure(Container):
     oversight = providers.Singleton(SettingsOversight, settings.itself)
 
     clock = providers.Singleton(SystemClock)
-    events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog)))
+    events = providers.Singleton(
+        EventBus, sinks=providers.List(providers.Singleton(EventLog), providers.Singleton(SpanEvents))
+    )
 
     telemetry = providers.Singleton(
         Telemetry,
@@ -55,8 +59,13 @@ class Infrastructure(Container):
     tracer = telemetry.provided.tracer
     meter = telemetry.provided.meter
 
+    sharing = providers.Singleton(SharedCircuits, config.resilience.redis_url, events)
     breakers = providers.Singleton(
-        BreakerRegistry, settings=settings.latest(lambda s: s.resilience), clock=clock, events=events
+        BreakerRegistry,
+        settings=settings.latest(lambda s: s.resilience),
+        clock=clock,
+        events=events,
+        sharing=sharing,
     )
     guard = providers.Singleton(
         Guard,

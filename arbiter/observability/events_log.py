@@ -15,6 +15,8 @@ from arbiter.events import (
     RestartRequired,
     SettingsApplied,
     SettingsRejected,
+    SharingDegraded,
+    SharingRecovered,
     StepFinished,
 )
 from arbiter.protocols import Status
@@ -32,7 +34,7 @@ class EventLog:
     be thousands a second, are debug lines.
     """
 
-    def publish(self, event: object) -> None:  # noqa: C901  one case for each event
+    def publish(self, event: object) -> None:  # noqa: C901, PLR0912  one case for each event
         """Write one event."""
         match event:
             case PhaseEntered(phase=phase, previous=previous):
@@ -51,6 +53,10 @@ class EventLog:
                 )
             case FellBack(name=name, to=to, error=error):
                 log.debug("call.fell_back", operation=name, to=to, error=error)
+            case SharingDegraded(reason=reason):
+                log.warning("breakers.sharing.degraded", reason=reason)
+            case SharingRecovered(after_s=after_s):
+                log.info("breakers.sharing.recovered", after_s=round(after_s, 3))
             case HealthChanged():
                 _health(event)
             case SettingsApplied(generation=generation, changed=changed):

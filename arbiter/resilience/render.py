@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from arbiter.resilience.compose import COMPOSED_NAMES, composed, fallback_names
 from arbiter.resilience.plan import Plan
+from arbiter.resilience.shared.undecided import Undecided
 from arbiter.resilience.stream import awaited, stream
 
 __all__ = ["forwarding_method", "guarded_method"]
@@ -24,6 +25,7 @@ _HELPERS: Final = {
     "_arbiter_stream": stream,
     "_arbiter_awaited": awaited,
     "_arbiter_Coroutine": CoroutineType,
+    "_arbiter_Undecided": Undecided,
     **COMPOSED_NAMES,
 }
 
@@ -91,7 +93,7 @@ def _bracket(plan: Plan, signature: inspect.Signature, wait: str, late: list[str
         "_arbiter_gate = _arbiter_seam.gate",
         "_arbiter_call = _arbiter_gate.era",  # before `quiet`: a verdict of an older era is harmless, of a newer not
         "if not _arbiter_gate.quiet:",
-        f"{_INDENT}_arbiter_call = _arbiter_gate.admit()",
+        *(_INDENT + line for line in _admission(wait)),
         *_annotation(plan),
         "try:",
         f"{_INDENT}_arbiter_result = {wait}_arbiter_inner.{plan.method}({_arguments(signature)})",
@@ -102,6 +104,18 @@ def _bracket(plan: Plan, signature: inspect.Signature, wait: str, late: list[str
         "if not _arbiter_gate.quiet:",
         f"{_INDENT}_arbiter_gate.succeeded(_arbiter_call)",
         f"return {me} if _arbiter_result is _arbiter_inner else _arbiter_result",
+    ]
+
+
+def _admission(wait: str) -> list[str]:
+    admit = "_arbiter_call = _arbiter_gate.admit()"
+    if not wait:
+        return [admit]
+    return [
+        "try:",
+        f"{_INDENT}{admit}",
+        "except _arbiter_Undecided as _arbiter_asked:",
+        f"{_INDENT}_arbiter_call = await _arbiter_asked.admitted(_arbiter_gate)",
     ]
 
 

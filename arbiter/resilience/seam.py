@@ -33,6 +33,7 @@ from arbiter.resilience.outcome import FAILURE, TIMEOUT, Outcome
 from arbiter.resilience.policy import Policy
 from arbiter.resilience.registry import policy_of
 from arbiter.resilience.settings import ResilienceSettings
+from arbiter.resilience.shared.undecided import Undecided
 from arbiter.resilience.tally import BOUNDS_S, QUICK_S, Tally
 
 __all__ = ["Seam"]
@@ -213,7 +214,9 @@ class Seam:
     def _through(self, breaker: CircuitBreaker | NoBreaker) -> int:
         try:
             return breaker.admit()
-        except Rejected:
+        except Rejected as rejection:
+            if self._has_deadline and isinstance(rejection, Undecided):
+                raise  # no rejection yet: the generated method awaits the answer
             self.tally.others[Outcome.REJECTED] += 1
             raise
 
