@@ -26,7 +26,7 @@ from arbiter.infrastructure import Infrastructure
 from arbiter.lifecycle.signals import Signals
 from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
-from arbiter.management.view import management_of
+from arbiter.management.view import More, management_of
 from arbiter.observability.logging import LoggingSession
 from arbiter.serving.server import Server, bind
 from arbiter.settings.live import ReloadResult
@@ -136,7 +136,7 @@ class Host:
         settings = self._settings
         management = ManagementListener(settings.management.host, settings.management.port)
         try:
-            management.start(_management_of(self._container))
+            management.start(_management_of(self._container, self._logging))
             listener = bind(settings.server.host, settings.server.port, setting="server")
         except BaseException:
             management.stop()
@@ -239,15 +239,16 @@ class Host:
             self._watchdog.disarm()
 
 
-def _management_of(container: Infrastructure) -> ASGIApp:
+def _management_of(container: Infrastructure, logging: LoggingSession | None = None) -> ASGIApp:
     return management_of(
         container.settings.source(),
         container.telemetry(),
         container.health(),
         container.heartbeat(),
         container.breakers(),
-        graph=container.graph,
-        startup=container.startup,
+        container.events(),
+        container.recent(),
+        More(graph=container.graph, startup=container.startup, loggers=logging),
     )
 
 

@@ -13,6 +13,7 @@ from arbiter.events import EventBus
 from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
 from arbiter.management.probes import ProbeLayer, Probes
+from arbiter.management.recent import RecentEvents
 from arbiter.observability.asgi import TelemetryMiddleware
 from arbiter.observability.events_log import EventLog
 from arbiter.observability.telemetry import Telemetry
@@ -43,7 +44,8 @@ class Infrastructure(Container):
     oversight = providers.Singleton(SettingsOversight, settings.itself)
 
     clock = providers.Singleton(SystemClock)
-    events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog)))
+    recent = providers.Singleton(RecentEvents, clock)
+    events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog), recent))
 
     telemetry = providers.Singleton(
         Telemetry,

@@ -17,7 +17,7 @@ from typing import Any, Self, TextIO
 import structlog
 from structlog.typing import Processor
 
-from arbiter.observability.levels import Levels, number_of
+from arbiter.observability.levels import Levels, name_of, number_of
 from arbiter.observability.lines import Stamp, explain_error, last_resort, render_console, render_json
 from arbiter.observability.logger import Logger, Output
 from arbiter.observability.settings import ObservabilitySettings
@@ -137,6 +137,15 @@ class LoggingSession:
         self._remember(name)
         original = self._undo_stdlib[name][0]
         logging.getLogger(name).setLevel(original if level is None else number_of(level))
+
+    def levels(self) -> dict[str, dict[str, str | None]]:
+        """The loggers that have written or have a level: what is set for each, and what is in force."""
+        named, root = self._levels.named, name_of(self._levels.root)
+        shown: dict[str, dict[str, str | None]] = {"root": {"configured": root, "effective": root}}
+        for name in sorted({*named, *tuple(self._outputs)} - {"root"}):
+            own = name_of(named[name]) if name in named else None
+            shown[name] = {"configured": own, "effective": name_of(self._levels.of(name))}
+        return shown
 
     def close(self) -> None:
         """Put back the root logger, the server's loggers, all levels and structlog's configuration;
