@@ -18,6 +18,7 @@ __all__ = [
     "EventBus",
     "FellBack",
     "HealthChanged",
+    "OperatorActed",
     "PhaseEntered",
     "RestartRequired",
     "SettingsApplied",
@@ -136,6 +137,20 @@ class RestartRequired:
     """A reload found changed keys that take effect at the next start only; `keys` are dotted."""
 
     keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorActed:
+    """Somebody changed something by hand while it runs: the audit. `before` and `after` are plain values.
+
+    `who` is an address and how it was let in, `what` the method and path, `outcome` done or rejected.
+    """
+
+    who: str
+    what: str
+    before: object
+    after: object
+    outcome: str = "done"
 
 
 @dataclass(slots=True)

@@ -19,14 +19,14 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp
 
-from arbiter.errors import StartError
+from arbiter.errors import ConfigurationError, StartError
 from arbiter.events import PhaseEntered, RestartRequired, SettingsApplied, SettingsRejected
 from arbiter.health.registry import CheckExists
 from arbiter.infrastructure import Infrastructure
 from arbiter.lifecycle.signals import Signals
 from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
-from arbiter.management.view import management_of
+from arbiter.management.view import More, management_of
 from arbiter.observability.logging import LoggingSession
 from arbiter.serving.server import Server, bind
 from arbiter.settings.live import ReloadResult
@@ -87,6 +87,7 @@ class Host:
     def run(self) -> int:
         """Live from the first port to the last hook; the exit code."""
         self._events.add(self)
+        self._logging.set_generation(self._container.settings.source().snapshot.generation)
         oversight = oversee_settings(self._container)
         try:
             management, listener = self._take_addresses()
@@ -94,6 +95,13 @@ class Host:
             oversight.end()
             self._report(error)
             return ExitCode.START_FAILED
+        except (
+            ConfigurationError
+        ) as error:  # what a component read outside of the settings, such as OTEL_PROPAGATORS
+            oversight.end()
+            self._report(error)
+            return ExitCode.CONFIGURATION
+        self._logging.copy_to(self._container.telemetry().logs)
         try:
             code = _run_on_loop(self._live(management, listener))
         except Exception as error:
@@ -101,6 +109,7 @@ class Host:
             self._report(error)
             code = ExitCode.INTERNAL
         finally:
+            self._logging.copy_to(None)
             oversight.end()
             listener.close()
             management.stop()
@@ -110,6 +119,8 @@ class Host:
 
     def publish(self, event: object) -> None:
         """Take the event of a reload: a new log level is brought into force, and the checks look anew."""
+        if isinstance(event, SettingsApplied):
+            self._logging.set_generation(event.generation)
         if isinstance(event, SettingsApplied) and "observability.log_level" in event.changed:
             settings = self._container.settings.source().snapshot.settings
             self._logging.set_level(None, settings.observability.log_level)
@@ -125,7 +136,7 @@ class Host:
         settings = self._settings
         management = ManagementListener(settings.management.host, settings.management.port)
         try:
-            management.start(_management_of(self._container))
+            management.start(_management_of(self._container, self._logging))
             listener = bind(settings.server.host, settings.server.port, setting="server")
         except BaseException:
             management.stop()
@@ -228,15 +239,16 @@ class Host:
             self._watchdog.disarm()
 
 
-def _management_of(container: Infrastructure) -> ASGIApp:
+def _management_of(container: Infrastructure, logging: LoggingSession | None = None) -> ASGIApp:
     return management_of(
         container.settings.source(),
         container.telemetry(),
         container.health(),
         container.heartbeat(),
         container.breakers(),
-        graph=container.graph,
-        startup=container.startup,
+        container.events(),
+        container.recent(),
+        More(graph=container.graph, startup=container.startup, loggers=logging),
     )
 
 

@@ -13,6 +13,7 @@ from arbiter.events import EventBus
 from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
 from arbiter.management.probes import ProbeLayer, Probes
+from arbiter.management.recent import RecentEvents
 from arbiter.observability.asgi import TelemetryMiddleware
 from arbiter.observability.events_log import EventLog
 from arbiter.observability.events_span import SpanEvents
@@ -45,8 +46,10 @@ class Infrastructure(Container):
     oversight = providers.Singleton(SettingsOversight, settings.itself)
 
     clock = providers.Singleton(SystemClock)
+    recent = providers.Singleton(RecentEvents, clock)
     events = providers.Singleton(
-        EventBus, sinks=providers.List(providers.Singleton(EventLog), providers.Singleton(SpanEvents))
+        EventBus,
+        sinks=providers.List(providers.Singleton(EventLog), providers.Singleton(SpanEvents), recent),
     )
 
     telemetry = providers.Singleton(
@@ -98,4 +101,5 @@ class Infrastructure(Container):
         tracer=tracer,
         silent_paths=config.observability.silent_paths,
         access_log=config.observability.access_log,
+        propagator=telemetry.provided.propagator,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -15,8 +16,10 @@ from arbiter.errors import ArbiterError, ConfigurationError
 
 __all__ = ["build", "run"]
 
-# As shells have it: a misused command, one that Ctrl-C ended (128+2), one whose reader went away (128+13).
+# As shells and sysexits.h have it: a misused command, one that Ctrl-C ended (128+2), one whose reader went away (128+13).
 USAGE_ERROR = 2
+CONFIGURATION = 78
+INTERNAL = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 EXTENSIONS = "arbiter.commands"
@@ -35,6 +38,7 @@ HELP = ("--help", "-h")
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; errors are reported, never raised."""
     try:
+        _check_propagators()
         line = build(listing=not arguments or arguments[0] in HELP)
         result = line(list(arguments), exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
@@ -49,16 +53,22 @@ def run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _exit_code(error: Exception) -> int:
-    from arbiter.app import ExitCode  # noqa: PLC0415  brings the whole framework, which a command may do without
+def _check_propagators() -> None:
+    """OpenTelemetry raises for a misspelt OTEL_PROPAGATORS wherever it is first imported: say it before, in words."""
+    if os.environ.get("OTEL_PROPAGATORS"):
+        from arbiter.observability.propagation import propagator_of  # noqa: PLC0415  most command lines need it not
 
+        propagator_of(os.environ)
+
+
+def _exit_code(error: Exception) -> int:
     match error:
         case ConfigurationError():
-            return ExitCode.CONFIGURATION
+            return CONFIGURATION
         case ArbiterError():
             return 1
         case _:
-            return ExitCode.INTERNAL
+            return INTERNAL
 
 
 def build(*, listing: bool = True) -> CommandLine:

@@ -1,166 +1,134 @@
-"""What an operator can read and do: `/metrics /info /config /breakers /graph /startup`, and `POST /refresh`.
+"""What an operator can read and do: one table of endpoints, and the application and document made of it.
 
-Reading from loopback is free, from elsewhere it needs the token; changing anything always does, and without a token in
-the settings it is refused outside development.
+The probes are open to all, as platforms need them; everything else stands behind the `Gate`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any, Final
 
-import orjson
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from arbiter.management.probes import Probes, is_loopback, presents_token
-from arbiter.serving.problems import FieldError, problem
-from arbiter.settings.live import ReloadResult
+from arbiter.management import openapi
+from arbiter.management.access import Act, Gate
+from arbiter.management.answers import as_json
+from arbiter.management.changes import Changes, maintenance_of
+from arbiter.management.operator import JsonSource, Operator
+from arbiter.serving.limits import BodyLimit
+from arbiter.serving.problems import problem
 
-__all__ = ["Operator", "management_app"]
+__all__ = ["management_app"]
 
 log = structlog.get_logger(__name__)
 
-JsonSource = Callable[[], object]
+_MAX_BODY_BYTES: Final = 65_536
+_PROBES: Final = ("/livez", "/readyz", "/startupz", "/healthz", "/health/{group:path}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Operator:
-    """What the management port shows and steers; each field is read when a request comes.
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One operation: what answers, and how it is described."""
 
-    Attributes:
-        probes: the health endpoints.
-        metrics: the Prometheus text exposition.
-        info: name, version, process, environment, settings generation, telemetry delivery.
-        config: the effective settings, secrets masked, each with its source.
-        breakers: every circuit breaker with its state.
-        graph: the components with what they need; None where there is no container to show.
-        startup: the last start with the time of each component; None as above.
-        refresh: reload the settings; True means a dry run.
-        token: what allows a change; "" where none is set.
-        open_writes: whether changes are allowed without a token (development only).
-    """
-
-    probes: Probes
-    metrics: Callable[[], bytes]
-    info: JsonSource
-    config: JsonSource
-    breakers: JsonSource
-    refresh: Callable[[bool], Awaitable[ReloadResult]]
-    token: str
-    open_writes: bool
-    graph: JsonSource | None = None
-    startup: JsonSource | None = None
+    path: str
+    method: str
+    act: Act
+    words: openapi.Words
 
 
-def management_app(operator: Operator) -> Starlette:
+def management_app(operator: Operator) -> ASGIApp:
     """The ASGI application of the management port."""
+    endpoints = [*_probes(operator), *_readings(operator), *_changes(operator)]
+    by_path: dict[str, dict[str, Act]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint.act
+    app = Starlette(
+        routes=[Route(path, _dispatch(acts), methods=[*acts]) for path, acts in by_path.items()],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
+    app.router.redirect_slashes = False
+    return BodyLimit(app, _MAX_BODY_BYTES)
 
-    async def metrics(_: Request) -> Response:
-        return Response(operator.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def refresh(request: Request) -> Response:
-        dry_run = "dry_run" in request.query_params and request.query_params["dry_run"] not in {"0", "false"}
-        result = await operator.refresh(dry_run)
-        log.info("config.refresh", who=_who(request), dry_run=dry_run, **_shown(result))
-        if result.outcome == "rejected":
-            faults = [FieldError(fault.key, str(fault)) for fault in result.problems]
-            detail = "The settings on disk cannot be used; those in force stay."
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "settings-rejected", detail, errors=faults)
-        return _json({**_shown(result), "dry_run": dry_run})
+def _dispatch(acts: dict[str, Act]) -> Act:
+    async def answer(request: Request) -> Response:
+        return await acts["GET" if request.method == "HEAD" else request.method](request)
 
+    return answer
+
+
+def _probes(operator: Operator) -> Iterator[_Endpoint]:
     async def probe(request: Request) -> Response:
         return operator.probes.answer(request)
 
-    return Starlette(
-        routes=[
-            *(
-                Route(path, probe)
-                for path in ("/livez", "/readyz", "/startupz", "/healthz", "/health/{group:path}")
-            ),
-            Route("/metrics", _read(operator, metrics)),
-            Route("/info", _read(operator, _shows(operator.info))),
-            Route("/config", _read(operator, _shows(operator.config))),
-            Route("/breakers", _read(operator, _shows(operator.breakers))),
-            *(
-                Route(path, _read(operator, _shows(source)))
-                for path, source in (("/graph", operator.graph), ("/startup", operator.startup))
-                if source is not None
-            ),
-            Route("/refresh", _write(operator, refresh), methods=["POST"]),
-        ],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
+    for path in _PROBES:
+        yield _Endpoint(path, "GET", probe, openapi.PROBES[path])
+
+
+def _readings(operator: Operator) -> Iterator[_Endpoint]:
+    gate = Gate(operator.settings, open_writes=operator.open_writes, events=operator.bus)
+    loggers = operator.loggers
+    sources: dict[str, JsonSource | None] = {
+        "info": operator.info,
+        "config": operator.config,
+        "breakers": operator.breakers,
+        "events": operator.events,
+        "maintenance": lambda: maintenance_of(operator.health),
+        "graph": operator.graph,
+        "startup": operator.startup,
+        "loggers": None if loggers is None else lambda: {"loggers": loggers.levels()},
+        "tasks": operator.tasks,
+        "openapi": lambda: _document(operator),
+    }
+    yield _Endpoint(
+        "/metrics", "GET", gate.reading("metrics", _exposition(operator.metrics)), openapi.METRICS
     )
+    for name, source in sources.items():
+        if source is not None:
+            path = "/openapi.json" if name == "openapi" else f"/{name}"
+            yield _Endpoint(path, "GET", gate.reading(name, _shows(source)), openapi.READINGS[name])
 
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+def _changes(operator: Operator) -> Iterator[_Endpoint]:
+    gate, changes = (
+        Gate(operator.settings, open_writes=operator.open_writes, events=operator.bus),
+        Changes(operator),
+    )
+    yield _Endpoint("/refresh", "POST", gate.changing("refresh", changes.refresh), openapi.REFRESH)
+    yield _Endpoint(
+        "/maintenance", "PUT", gate.changing("maintenance", changes.set_maintenance), openapi.MAINTENANCE
+    )
+    if operator.loggers is not None:
+        yield _Endpoint(
+            "/loggers/{name}", "POST", gate.changing("loggers", changes.set_level), openapi.SET_LEVEL
+        )
 
 
-def _shows(source: JsonSource) -> Endpoint:
+def _document(operator: Operator) -> dict[str, Any]:
+    endpoints = [*_probes(operator), *_readings(operator), *_changes(operator)]
+    return openapi.document((one.method, one.path, one.words) for one in endpoints)
+
+
+def _shows(source: JsonSource) -> Act:
     async def show(_: Request) -> Response:
-        return _json(source())
+        return as_json(source())
 
     return show
 
 
-def _read(operator: Operator, endpoint: Endpoint) -> Endpoint:
-    async def guarded(request: Request) -> Response:
-        if is_loopback(request) or presents_token(request, operator.token):
-            return await endpoint(request)
-        return _unauthorised("Reading from another machine needs the management token.")
+def _exposition(metrics: Callable[[], bytes]) -> Act:
+    async def show(_: Request) -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return guarded
-
-
-def _write(operator: Operator, endpoint: Endpoint) -> Endpoint:
-    async def guarded(request: Request) -> Response:
-        if presents_token(request, operator.token):
-            return await endpoint(request)
-        if operator.token:
-            return _unauthorised("Changing anything needs the management token.")
-        if operator.open_writes and is_loopback(request):
-            return await endpoint(request)
-        return problem(
-            HTTPStatus.FORBIDDEN,
-            "no-management-token",
-            "Changes are refused, since no management token is set.",
-            hint="Set management.token in .secrets.local.toml, or ARBITER_MANAGEMENT__TOKEN.",
-        )
-
-    return guarded
-
-
-def _unauthorised(detail: str) -> Response:
-    return problem(
-        HTTPStatus.UNAUTHORIZED,
-        "unauthorised",
-        detail,
-        hint="Send Authorization: Bearer <management.token>.",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
-
-
-def _json(value: object) -> Response:
-    body = orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
-
-
-def _shown(result: ReloadResult) -> dict[str, object]:
-    return {
-        "outcome": result.outcome,
-        "generation": result.generation,
-        "changed": result.changed,
-        "restart_required": result.restart_required,
-    }
-
-
-def _who(request: Request) -> str:
-    return f"{request.client.host}:{request.client.port}" if request.client else "unknown"
+    return show
 
 
 async def _refused(_: Request, error: Exception) -> Response:

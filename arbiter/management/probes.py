@@ -8,6 +8,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import SecretStr
@@ -86,9 +88,13 @@ class ProbeLayer:
 
 
 def is_loopback(request: Request) -> bool:
-    """Whether the caller sits on this machine, by its address (a proxy in front would hide the real one)."""
+    """Whether the caller sits on this machine, by its address (a proxy in front would hide the real one).
+
+    A browser can be made to ask this machine under a name that somebody else owns (DNS rebinding), so the header Host
+    must be an address or `localhost`, too.
+    """
     host = request.client.host if request.client else ""
-    return host in {"::1", "::ffff:127.0.0.1"} or host.startswith("127.")
+    return (host in {"::1", "::ffff:127.0.0.1"} or host.startswith("127.")) and _names_no_domain(request)
 
 
 def presents_token(request: Request, token: str) -> bool:
@@ -96,6 +102,14 @@ def presents_token(request: Request, token: str) -> bool:
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
     fits = hmac.compare_digest(presented.strip().encode(), token.encode())
     return bool(token) and scheme.lower() == "bearer" and fits
+
+
+def _names_no_domain(request: Request) -> bool:
+    try:
+        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or "localhost"
+        return name == "localhost" or bool(ip_address(name))
+    except ValueError:
+        return False
 
 
 def _render(report: HealthReport, request: Request, *, details: bool) -> Response:

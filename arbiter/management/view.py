@@ -10,20 +10,33 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from arbiter._version import __version__
 from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
-from arbiter.management.endpoints import Operator, management_app
+from arbiter.management.endpoints import management_app
+from arbiter.management.operator import Loggers, Operator
 from arbiter.management.probes import Probes
+from arbiter.management.recent import RecentEvents
+from arbiter.management.settings import ManagementSettings
 from arbiter.observability.telemetry import Telemetry
+from arbiter.protocols import EventSink
 from arbiter.resilience.registry import BreakerRegistry
 from arbiter.settings.live import LiveSettings, ReloadResult
 from arbiter.settings.present import entries
 
-__all__ = ["management_of"]
+__all__ = ["More", "management_of"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class More:
+    """What only some hosts have to show; what is None has no endpoint."""
+
+    graph: Callable[[], object] | None = None
+    startup: Callable[[], object] | None = None
+    loggers: Loggers | None = None
+    tasks: Callable[[], object] | None = None
 
 
 def management_of(
@@ -32,24 +45,30 @@ def management_of(
     health: HealthRegistry,
     heartbeat: Heartbeat,
     breakers: BreakerRegistry,
-    *,
-    graph: Callable[[], object] | None = None,
-    startup: Callable[[], object] | None = None,
+    bus: EventSink,
+    recent: RecentEvents,
+    more: More,
 ) -> ASGIApp:
     """The management port's application, over the pillars of one container."""
-    token: SecretStr = settings.current.management.token
+    own: ManagementSettings = settings.current.management
     return management_app(
         Operator(
-            probes=Probes(health, heartbeat, token),
+            settings=own,
+            open_writes=settings.snapshot.environment == "development",
+            bus=bus,
+            probes=Probes(health, heartbeat, own.token),
+            health=health,
             metrics=telemetry.prometheus_text,
             info=_info(settings, telemetry),
             config=lambda: _config(settings),
             breakers=lambda: [dataclasses.asdict(status) for status in breakers.list()],
+            events=recent.list,
+            generation=lambda: settings.snapshot.generation,
             refresh=_refresh(settings),
-            token=token.get_secret_value(),
-            open_writes=settings.snapshot.environment == "development",
-            graph=graph,
-            startup=startup,
+            graph=more.graph,
+            startup=more.startup,
+            loggers=more.loggers,
+            tasks=more.tasks,
         )
     )
 
@@ -77,7 +96,7 @@ def _info(settings: LiveSettings[Any], telemetry: Telemetry) -> Callable[[], obj
                 "last_reload": settings.last.outcome if settings.last else None,
                 "restart_required": settings.last.restart_required if settings.last else (),
             },
-            "telemetry": dataclasses.asdict(telemetry.delivery),
+            "telemetry": {signal: one.report() for signal, one in telemetry.deliveries.items()},
         }
 
     return info

@@ -1,5 +1,5 @@
-"""What became of each span: delivered, refused by the collector, dropped before it was sent, or still
-waiting.
+"""What became of each span, log line and number: delivered, refused by the collector, dropped before it was
+sent, or still waiting.
 
 The SDK says that a flush succeeded when nothing was delivered, so it is counted here, at the door.
 """
@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from arbiter.protocols import Measurement
 
-__all__ = ["CountedSpans", "Delivery", "FlushReport"]
+__all__ = ["CountedSpans", "Delivery", "Door", "FlushReport", "is_full"]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of the spans that were recorded for export, in numbers of spans."""
+    """What became of one signal's items that were meant for a collector: spans, log lines or points of metrics."""
 
     accepted: int = 0
     delivered: int = 0
@@ -29,19 +30,23 @@ class Delivery:
 
     @property
     def waiting(self) -> int:
-        """Spans that are queued or on their way."""
+        """Items that are queued or on their way."""
         return max(0, self.accepted - self.delivered - self.failed - self.dropped)
 
-    def measurements(self) -> Iterable[Measurement]:
+    def report(self) -> dict[str, int]:
+        """The same for people and machines, with what waits."""
+        return {**asdict(self), "waiting": self.waiting}
+
+    def measurements(self, signal: str) -> Iterable[Measurement]:
         """The same as counters by outcome."""
         for outcome in ("delivered", "failed", "dropped"):
             yield Measurement(
-                "arbiter.telemetry.spans",
+                "arbiter.telemetry.items",
                 "counter",
                 getattr(self, outcome),
-                "Spans recorded for export, by what became of them.",
-                "{span}",
-                (("outcome", outcome),),
+                "Spans, log lines and points of metrics meant for a collector, by what became of them.",
+                "{item}",
+                (("signal", signal), ("outcome", outcome)),
             )
 
 
@@ -51,7 +56,7 @@ class FlushReport:
 
     Attributes:
         complete: everything that was waiting was delivered, metrics included, within the budget.
-        spans: what became of all spans since the start; `spans.waiting` were lost.
+        spans, logs: what became of all of them since the start; `waiting` ones were lost.
         metrics: whether the last export of metrics was accepted; True where none are pushed.
         duration_s: how long it took.
         budget_s: how long it might have taken.
@@ -59,6 +64,7 @@ class FlushReport:
 
     complete: bool
     spans: Delivery
+    logs: Delivery
     metrics: bool
     duration_s: float
     budget_s: float
@@ -72,7 +78,7 @@ class CountedSpans(BatchSpanProcessor):
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
-        self._door = _Door(exporter)
+        self._door = Door(exporter)
         self._accepted = self._dropped = 0
         self._lock = threading.Lock()
         super().__init__(self._door)
@@ -81,11 +87,9 @@ class CountedSpans(BatchSpanProcessor):
         """Queue one span that has ended; the oldest is dropped when the queue is full."""
         if span.context is None or not span.context.trace_flags.sampled:
             return
-        queue = self._batch_processor._queue
         with self._lock:
             self._accepted += 1
-            # The SDK drops in silence; this is its own condition.
-            self._dropped += self._batch_processor._shutdown or len(queue) == queue.maxlen
+            self._dropped += is_full(self._batch_processor)
         super().on_end(span)
 
     @property
@@ -98,28 +102,41 @@ class CountedSpans(BatchSpanProcessor):
         self._door.closed = True
 
 
-class _Door(SpanExporter):
-    """Counts each batch as it goes out and as the answer comes back."""
+def is_full(batches: Any) -> bool:
+    """Whether the SDK's batch processor would drop one item more, which it does in silence; its own condition."""
+    queue = batches._queue
+    return bool(batches._shutdown or len(queue) == queue.maxlen)
 
-    def __init__(self, exporter: SpanExporter) -> None:
+
+class Door(SpanExporter):
+    """Counts each batch as it goes out and as the answer comes back; of spans, and of log records alike.
+
+    Args:
+        exporter: a span exporter or a log record exporter, whose methods have the same names.
+    """
+
+    def __init__(self, exporter: Any) -> None:
         self._exporter = exporter
         self.delivered = self.failed = 0
         self.closed = False
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = SpanExportResult.FAILURE
+    def export(self, spans: Sequence[Any]) -> SpanExportResult:
+        """Send one batch."""
+        accepted = False
         try:
             if not self.closed:
-                result = self._exporter.export(spans)
+                accepted = self._exporter.export(spans).name == SpanExportResult.SUCCESS.name
         finally:
-            if result is SpanExportResult.SUCCESS:
+            if accepted:
                 self.delivered += len(spans)
             else:
                 self.failed += len(spans)
-        return result
+        return SpanExportResult.SUCCESS if accepted else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
+        """Close the exporter."""
         self._exporter.shutdown()
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return self._exporter.force_flush(timeout_millis)
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002  the SDK's signature
+        """Nothing is held back here."""
+        return True

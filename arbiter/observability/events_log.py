@@ -11,6 +11,7 @@ from arbiter.events import (
     CallRetried,
     FellBack,
     HealthChanged,
+    OperatorActed,
     PhaseEntered,
     RestartRequired,
     SettingsApplied,
@@ -65,6 +66,8 @@ class EventLog:
                 log.error("config.reload.rejected", generation=generation, report=report)
             case RestartRequired(keys=keys):
                 log.warning("config.restart_required", keys=keys)
+            case OperatorActed(who=who, what=what, before=before, after=after, outcome=outcome):
+                log.warning("operator.acted", who=who, what=what, before=before, after=after, outcome=outcome)
             case _:
                 return
 

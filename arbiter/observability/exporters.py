@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 
+from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
 from arbiter.observability.variables import Destination
 
-__all__ = ["metric_exporter", "span_exporter"]
+__all__ = ["log_exporter", "metric_exporter", "span_exporter"]
 
 
 def span_exporter(destination: Destination) -> SpanExporter | None:
-    """What sends spans there, or None where they go nowhere."""
+    """What sends spans there, or None where they leave the process in no way."""
     if destination.kind == "console":
         return ConsoleSpanExporter(out=sys.stderr)
-    if destination.kind == "none":
+    if destination.kind != "otlp":
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  0.1 s of start-up
         OTLPSpanExporter,
@@ -26,13 +27,24 @@ def span_exporter(destination: Destination) -> SpanExporter | None:
 
 
 def metric_exporter(destination: Destination) -> MetricExporter | None:
-    """What sends metrics there, or None where they go nowhere."""
+    """What sends metrics there, or None where they leave the process in no way."""
     if destination.kind == "console":
         return ConsoleMetricExporter(out=sys.stderr)
-    if destination.kind == "none":
+    if destination.kind != "otlp":
         return None
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415  0.1 s of start-up
         OTLPMetricExporter,
     )
 
     return OTLPMetricExporter(destination.endpoint, timeout=destination.timeout_s)
+
+
+def log_exporter(destination: Destination) -> LogRecordExporter | None:
+    """What sends log lines there, or None: to the console they are written in any case."""
+    if destination.kind != "otlp":
+        return None
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import (  # noqa: PLC0415  0.1 s of start-up
+        OTLPLogExporter,
+    )
+
+    return OTLPLogExporter(destination.endpoint, timeout=destination.timeout_s)

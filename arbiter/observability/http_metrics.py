@@ -11,20 +11,19 @@ from collections.abc import Iterable
 
 from arbiter.protocols import Measurement
 
-__all__ = ["HttpMetrics"]
+__all__ = ["HttpMetrics", "Outcome", "Requests"]
 
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+_FIRST = _BOUNDS[0]
 _MOST_SERIES = 2000
-_ATTRIBUTES = (
-    "http.request.method",
-    "url.scheme",
-    "http.response.status_code",
-    "http.route",
-    "error.type",
-)
+_METHOD, _SCHEME = "http.request.method", "url.scheme"
+_STATUS, _ROUTE, _ERROR = "http.response.status_code", "http.route", "error.type"
 _OVERFLOW = (("otel.metric.overflow", "true"),)
 
-Key = tuple[str, str, str, str, str]
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+Outcome = tuple[int, str, str]
+"""Status, route and error type; 0 and "" where there is none."""
 
 
 class HttpMetrics:
@@ -32,61 +31,85 @@ class HttpMetrics:
 
     Written by the loop that serves, read by exporters' threads. Past 2,000 combinations of attributes, new
     ones are counted together under `otel.metric.overflow`.
+
+    Attributes:
+        requests: what `of` gave out, by method and scheme.
+        series: how many combinations there are.
     """
 
     def __init__(self) -> None:
-        self._series: dict[tuple[str, ...], _Series] = {}
-        self._active: dict[tuple[str, str], int] = {}
+        self.requests: dict[tuple[str, str], Requests] = {}
+        self._overflow = _Series()
+        self.series = 0
 
-    def begin(self, method: str, scheme: str) -> None:
-        """One more request is being answered."""
+    def of(self, method: str, scheme: str) -> Requests:
+        """The counts of one method and scheme, of which there are few: methods that HTTP does not know are one."""
         key = method, scheme
-        self._active[key] = self._active.get(key, 0) + 1
+        found = self.requests.get(key)
+        return self._new(method, scheme) if found is None else found
 
-    def end(self, method: str, scheme: str) -> None:
-        """One fewer."""
-        self._active[method, scheme] -= 1
+    def _new(self, method: str, scheme: str) -> Requests:
+        key = method if method in _METHODS else "_OTHER", scheme
+        return self.requests.setdefault(key, Requests(self, *key))
 
-    def record(self, key: Key, seconds: float) -> None:
-        """Count one request.
+    def new_series(self) -> _Series | None:
+        """One more, or None where there are as many as there may be."""
+        if self.series >= _MOST_SERIES - 1:
+            return None
+        self.series += 1
+        return _Series()
 
-        Args:
-            key: method, scheme, status, route and error type; "" where there is none.
-            seconds: how long the answer took.
-        """
-        series = self._series.get(key)
-        if series is None:
-            series = self._new_series(key)
-        series.counts[bisect_left(_BOUNDS, seconds)] += 1
-        series.total_s += seconds
+    def overflow(self) -> _Series:
+        """What counts the rest."""
+        return self._overflow
 
     def measurements(self) -> Iterable[Measurement]:
         """The present numbers."""
-        for (method, scheme), count in list(self._active.items()):
+        for requests in list(self.requests.values()):
             yield Measurement(
                 "http.server.active_requests",
                 "gauge",
-                count,
+                requests.active,
                 "Requests being answered now.",
                 "{request}",
-                (("http.request.method", method), ("url.scheme", scheme)),
+                ((_METHOD, requests.method), (_SCHEME, requests.scheme)),
             )
-        for key, series in list(self._series.items()):
-            attributes = tuple((name, value) for name, value in zip(_ATTRIBUTES, key, strict=False) if value)
-            yield Measurement(
-                "http.server.request.duration",
-                "histogram",
-                series.total_s,
-                "Duration of HTTP server requests.",
-                "s",
-                attributes or _OVERFLOW,
-                _BOUNDS,
-                tuple(series.counts),
-            )
+            for outcome, series in list(requests.series.items()):
+                yield _duration(series, _attributes(requests, outcome))
+        if any(self._overflow.counts):
+            yield _duration(self._overflow, _OVERFLOW)
 
-    def _new_series(self, key: Key) -> _Series:
-        place: tuple[str, ...] = key if len(self._series) < _MOST_SERIES - 1 else ()
-        return self._series.setdefault(place, _Series())
+
+class Requests:
+    """Counts of one method and scheme.
+
+    Attributes:
+        active: requests being answered now.
+        series: durations by outcome.
+    """
+
+    __slots__ = ("_home", "active", "method", "scheme", "series")
+
+    def __init__(self, home: HttpMetrics, method: str, scheme: str) -> None:
+        self._home, self.method, self.scheme = home, method, scheme
+        self.active = 0
+        self.series: dict[Outcome, _Series] = {}
+
+    def record(self, outcome: Outcome, seconds: float) -> None:
+        """Count one request that took so long."""
+        series = self.series.get(outcome)
+        if series is None:
+            series = self._new(outcome)
+        # Most answers are quick, and a search through floats costs more than all else here.
+        series.counts[0 if seconds <= _FIRST else bisect_left(_BOUNDS, seconds)] += 1
+        series.total_s += seconds
+
+    def _new(self, outcome: Outcome) -> _Series:
+        series = self._home.new_series()
+        if series is None:
+            return self._home.overflow()
+        self.series[outcome] = series
+        return series
 
 
 class _Series:
@@ -95,3 +118,28 @@ class _Series:
     def __init__(self) -> None:
         self.counts = [0] * (len(_BOUNDS) + 1)
         self.total_s = 0.0
+
+
+def _attributes(requests: Requests, outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    status, route, error_type = outcome
+    pairs = (
+        (_METHOD, requests.method),
+        (_SCHEME, requests.scheme),
+        (_STATUS, str(status or "")),
+        (_ROUTE, route),
+        (_ERROR, error_type),
+    )
+    return tuple((name, value) for name, value in pairs if value)
+
+
+def _duration(series: _Series, attributes: tuple[tuple[str, str], ...]) -> Measurement:
+    return Measurement(
+        "http.server.request.duration",
+        "histogram",
+        series.total_s,
+        "Duration of HTTP server requests.",
+        "s",
+        attributes,
+        _BOUNDS,
+        tuple(series.counts),
+    )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from arbiter.errors import Invalid
 
-__all__ = ["Levels", "number_of"]
+__all__ = ["Levels", "name_of", "number_of"]
 
 NUMBERS: Mapping[str, int] = {
     "debug": logging.DEBUG,
@@ -37,6 +37,11 @@ class Levels:
         """The level where no logger has one of its own, as `logging` numbers it."""
         return self._root
 
+    @property
+    def named(self) -> Mapping[str, int]:
+        """The loggers that have a level of their own."""
+        return dict(self._named)
+
     def set(self, name: str | None, level: str | None) -> None:
         """Give one logger a level of its own, or with None take it away again; a name of None means the root.
 
@@ -62,6 +67,11 @@ class Levels:
             above = above.rpartition(".")[0]
         table[name] = level = self._named.get(above, self._root)
         return level
+
+
+def name_of(number: int) -> str:
+    """The name of a level's number, in lower case."""
+    return logging.getLevelName(number).lower()
 
 
 def number_of(level: str) -> int:

@@ -18,13 +18,22 @@ import orjson
 import structlog
 from opentelemetry.trace import SpanContext, get_current_span
 
-__all__ = ["Stamp", "explain_error", "last_resort", "remember_span", "render_console", "render_json"]
+__all__ = [
+    "Stamp",
+    "explain_error",
+    "last_resort",
+    "remember_span",
+    "render_console",
+    "render_json",
+    "tamed",
+]
 
 Line = MutableMapping[str, Any]
 ErrorTriple = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
+_ORIGIN_KEYS = ("service", "environment", "config_generation")
 _HOUSE_KEYS = frozenset(
-    {"timestamp", "level", "event", "logger", "trace_id", "span_id", "service", "environment"}
+    {"timestamp", "level", "event", "logger", "trace_id", "span_id", "trace_flags", *_ORIGIN_KEYS}
 )
 _SPAN = "__arbiter_span__"
 _DEEPEST = 6
@@ -32,7 +41,7 @@ _LARGEST_INTEGER = 2**63
 
 
 class Stamp:
-    """Puts time, level, logger, trace and service in front of a line; a field of the same name gets an
+    """Puts time, level, logger, trace and origin in front of a line; a field of the same name gets an
     underscore.
 
     Args:
@@ -41,7 +50,12 @@ class Stamp:
     """
 
     def __init__(self, service: str, environment: str) -> None:
-        self._origin = {"service": service, "environment": environment}
+        self._origin: dict[str, Any] = {"service": service, "environment": environment}
+
+    def set_generation(self, generation: int) -> None:
+        """Say which set of settings is in force from now on."""
+        # replaced, never changed: another thread may be copying it
+        self._origin = {**self._origin, "config_generation": generation}
 
     def __call__(self, logger: Any, method: str, fields: Line) -> Line:
         """The line with its head; `logger` has a `name`, `method` is the level."""
@@ -58,6 +72,7 @@ class Stamp:
         if span is not None and span.trace_id:
             line["trace_id"] = f"{span.trace_id:032x}"
             line["span_id"] = f"{span.span_id:016x}"
+            line["trace_flags"] = f"{span.trace_flags:02x}"
         line.update(self._origin)
         line.update(fields)
         return line
@@ -106,18 +121,20 @@ def render_json(_: Any, __: str, line: Line) -> bytes:
     try:
         return orjson.dumps(line, default=_as_json, option=orjson.OPT_APPEND_NEWLINE)
     except (TypeError, ValueError, RecursionError):  # odd keys, lone surrogates, huge integers, cycles
-        return orjson.dumps(_tamed(line), option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(tamed(line), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def render_console(stream: TextIO) -> Callable[[Any, str, Line], str]:
-    """One line for people, coloured if `stream` is a terminal, with service and environment left out."""
+    """One line for people, coloured if `stream` is a terminal, with what is the same in every line left out."""
     colors = bool(getattr(stream, "isatty", bool)())
     renderer = structlog.dev.ConsoleRenderer(
         colors=colors, pad_event_to=32, exception_formatter=structlog.dev.plain_traceback
     )
 
     def render(logger: Any, method: str, line: Line) -> str:
-        del line["service"], line["environment"]
+        for key in _ORIGIN_KEYS:
+            line.pop(key, None)
+        line.pop("trace_flags", None)
         return f"{renderer(logger, method, line)}\n"
 
     return render
@@ -150,7 +167,8 @@ def _text(value: object) -> str:
         return f"<unprintable {type(value).__name__}>"
 
 
-def _tamed(value: object, depth: int = 0) -> object:
+def tamed(value: object, depth: int = 0) -> Any:
+    """The value in JSON's types alone: numbers of 64 bits, text that UTF-8 can say, at most six levels deep."""
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
@@ -158,7 +176,7 @@ def _tamed(value: object, depth: int = 0) -> object:
     if depth > _DEEPEST:
         return "..."
     if isinstance(value, Mapping):
-        return {_text(key): _tamed(item, depth + 1) for key, item in value.items()}
+        return {_text(key): tamed(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_tamed(item, depth + 1) for item in value]
+        return [tamed(item, depth + 1) for item in value]
     return _text(value if isinstance(value, str) else _as_json(value))

@@ -17,7 +17,7 @@ from typing import Any, Self, TextIO
 import structlog
 from structlog.typing import Processor
 
-from arbiter.observability.levels import Levels, number_of
+from arbiter.observability.levels import Levels, name_of, number_of
 from arbiter.observability.lines import Stamp, explain_error, last_resort, render_console, render_json
 from arbiter.observability.logger import Logger, Output
 from arbiter.observability.settings import ObservabilitySettings
@@ -48,14 +48,11 @@ def configure_logging(
     target = sys.stderr if stream is None else stream
     as_json = _wants_json(settings, environment, target)
     renderer: Any = render_json if as_json else render_console(target)
-    chain: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        explain_error,
-        Stamp(settings.service_name or service, environment),
-        *([] if tap is None else [_tapped(tap)]),
-        renderer,
-    ]
-    return LoggingSession(Levels(settings.log_level), chain, _Sink(target))
+    stamp, tee = Stamp(settings.service_name or service, environment), _Tee()
+    chain: list[Processor] = [structlog.contextvars.merge_contextvars, explain_error, stamp, tee, renderer]
+    if tap is not None:
+        chain.insert(-1, _tapped(tap))
+    return LoggingSession(Levels(settings.log_level), chain, _Sink(target), stamp, tee)
 
 
 def _tapped(tap: Callable[[Mapping[str, Any]], object]) -> Processor:
@@ -64,6 +61,22 @@ def _tapped(tap: Callable[[Mapping[str, Any]], object]) -> Processor:
         return line
 
     return show
+
+
+class _Tee:
+    """Shows each line to whoever wants a copy. What that raises is counted; the line goes on."""
+
+    def __init__(self) -> None:
+        self.taker: Callable[[Mapping[str, Any]], object] | None = None
+        self.failures = 0
+
+    def __call__(self, _: Any, __: str, line: Any) -> Any:
+        if (taker := self.taker) is not None:
+            try:
+                taker(line)
+            except Exception:  # noqa: BLE001  to log it would make another line
+                self.failures += 1
+        return line
 
 
 def _wants_json(settings: ObservabilitySettings, environment: str, stream: TextIO) -> bool:
@@ -79,8 +92,9 @@ class LoggingSession:
     Made by `configure_logging()`; also a context manager.
     """
 
-    def __init__(self, levels: Levels, chain: list[Processor], sink: _Sink) -> None:
+    def __init__(self, levels: Levels, chain: list[Processor], sink: _Sink, stamp: Stamp, tee: _Tee) -> None:
         self._levels, self._chain, self._sink = levels, chain, sink
+        self._stamp, self._tee = stamp, tee
         self._outputs: dict[str, Output] = {}
         self._undo_structlog = structlog.get_config() if structlog.is_configured() else None
         self._undo_stdlib: dict[str, tuple[int, list[logging.Handler], bool]] = {}
@@ -92,6 +106,19 @@ class LoggingSession:
     def lost(self) -> int:
         """How many lines could not be written: the stream was closed, or its reader gone."""
         return self._sink.lost
+
+    @property
+    def levels(self) -> Levels:
+        """The table of levels."""
+        return self._levels
+
+    def copy_to(self, taker: Callable[[Mapping[str, Any]], object] | None) -> None:
+        """Show the fields of each line to `taker` from now on; None ends it."""
+        self._tee.taker = taker
+
+    def set_generation(self, generation: int) -> None:
+        """Say in each line which set of settings is in force."""
+        self._stamp.set_generation(generation)
 
     def set_level(self, name: str | None, level: str | None) -> None:
         """Change a level from the next line on, for structlog's loggers and stdlib's.
@@ -110,6 +137,15 @@ class LoggingSession:
         self._remember(name)
         original = self._undo_stdlib[name][0]
         logging.getLogger(name).setLevel(original if level is None else number_of(level))
+
+    def levels(self) -> dict[str, dict[str, str | None]]:
+        """The loggers that have written or have a level: what is set for each, and what is in force."""
+        named, root = self._levels.named, name_of(self._levels.root)
+        shown: dict[str, dict[str, str | None]] = {"root": {"configured": root, "effective": root}}
+        for name in sorted({*named, *tuple(self._outputs)} - {"root"}):
+            own = name_of(named[name]) if name in named else None
+            shown[name] = {"configured": own, "effective": name_of(self._levels.of(name))}
+        return shown
 
     def close(self) -> None:
         """Put back the root logger, the server's loggers, all levels and structlog's configuration;

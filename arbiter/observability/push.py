@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 
+from arbiter.observability.delivery import Delivery
 from arbiter.observability.instruments import Instruments
 
 __all__ = ["MetricPush"]
@@ -41,6 +42,12 @@ class MetricPush:
     def accepted(self) -> bool:
         """Whether the last export was taken."""
         return self.reader.accepted
+
+    @property
+    def delivery(self) -> Delivery:
+        """What became of the points that were read; each export sends all of them anew."""
+        reader = self.reader
+        return Delivery(reader.delivered + reader.failed, reader.delivered, reader.failed)
 
     def begin(self, instruments: Instruments) -> None:
         """Export these instruments from now on."""
@@ -72,6 +79,7 @@ class _Reader(PeriodicExportingMetricReader):
 
     instruments: Instruments | None = None
     accepted = False
+    delivered = failed = 0
 
     def __init__(self, exporter: MetricExporter) -> None:
         super().__init__(exporter, export_interval_millis=math.inf)
@@ -82,3 +90,12 @@ class _Reader(PeriodicExportingMetricReader):
         with self._export_lock:
             result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
         self.accepted = result is MetricExportResult.SUCCESS
+        if self.accepted:
+            self.delivered += _points(metrics_data)
+        else:
+            self.failed += _points(metrics_data)
+
+
+def _points(data: MetricsData) -> int:
+    scopes = (scope for resource in data.resource_metrics for scope in resource.scope_metrics)
+    return sum(len(metric.data.data_points) for scope in scopes for metric in scope.metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from arbiter.observability.instruments import Instruments
 from arbiter.protocols import Measurement
 
-__all__ = ["MetricRecord", "RecordedSpan", "SpanRecord"]
+__all__ = ["Memory", "MetricRecord", "RecordedSpan", "SpanRecord"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class RecordedSpan:
         attributes: its attributes.
         events: names of its events; "exception" for a failure.
         duration_s: from its start to its end.
+        links: trace ids of the spans that it is linked to.
     """
 
     name: str
@@ -44,13 +46,18 @@ class RecordedSpan:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     events: tuple[str, ...] = ()
     duration_s: float = 0.0
+    links: tuple[str, ...] = ()
 
 
 class SpanRecord(SpanProcessor):
-    """Keeps every span when it ends, in that order."""
+    """Keeps every span when it ends, in that order.
 
-    def __init__(self) -> None:
-        self.spans: list[RecordedSpan] = []
+    Args:
+        limit: how many at most, the newest ones; None for all.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.spans: deque[RecordedSpan] = deque(maxlen=limit)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep it."""
@@ -83,6 +90,27 @@ class MetricRecord:
         return [measurement for metric in metrics for measurement in _measurements(metric)]
 
 
+class Memory:
+    """What the exporter `memory` keeps: the newest spans and lines, and the present numbers.
+
+    Attributes:
+        spans: the newest spans that ended.
+        lines: the fields of the newest log lines.
+        metrics: reads the present numbers.
+    """
+
+    LIMIT = 10_000
+
+    def __init__(self) -> None:
+        self.spans = SpanRecord(self.LIMIT)
+        self.lines: deque[Mapping[str, Any]] = deque(maxlen=self.LIMIT)
+        self.metrics = MetricRecord()
+
+    def take_line(self, line: Mapping[str, Any]) -> None:
+        """Keep the fields of one line."""
+        self.lines.append(dict(line))
+
+
 def _recorded(span: ReadableSpan) -> RecordedSpan:
     context, parent = span.get_span_context(), span.parent
     return RecordedSpan(
@@ -94,6 +122,7 @@ def _recorded(span: ReadableSpan) -> RecordedSpan:
         attributes=dict(span.attributes or {}),
         events=tuple(event.name for event in span.events),
         duration_s=((span.end_time or 0) - (span.start_time or 0)) / 1e9,
+        links=tuple(f"{link.context.trace_id:032x}" for link in span.links),
     )
 
 

@@ -11,7 +11,7 @@ from arbiter.section import LIVE, Section
 __all__ = ["Exporter", "Level", "ObservabilitySettings"]
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
-Exporter = Literal["auto", "otlp", "console", "none"]
+Exporter = Literal["auto", "otlp", "console", "memory", "none"]
 
 
 class ObservabilitySettings(Section):
@@ -37,7 +37,11 @@ class ObservabilitySettings(Section):
     """The share of new traces that is recorded, 0..1; a caller's own decision (traceparent) is followed."""
 
     exporter: Exporter = "auto"
-    """Where spans and metrics go. `auto` is `otlp` once an endpoint is known and `none` without one."""
+    """Where spans, metrics and logs go. `auto` is `otlp` once an endpoint is known and `none` without one; `memory`
+    keeps the newest 10,000 spans and lines for whoever holds the container."""
+
+    logs_exported: bool = True
+    """Whether log lines go to the collector as well, where one is known; they are written in any case."""
 
     otlp_endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """Base address of an OTLP/HTTP collector, such as `http://localhost:4318`; `/v1/traces` is added."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from opentelemetry.metrics import Meter, MeterProvider, NoOpMeterProvider
@@ -24,9 +24,12 @@ from opentelemetry.sdk.trace.sampling import ParentBased
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
 from arbiter.observability.delivery import CountedSpans, Delivery, FlushReport
-from arbiter.observability.exporters import metric_exporter, span_exporter
+from arbiter.observability.exporters import log_exporter, metric_exporter, span_exporter
 from arbiter.observability.instruments import Instruments
+from arbiter.observability.log_export import LogExport
+from arbiter.observability.propagation import propagator_of
 from arbiter.observability.push import MetricPush
+from arbiter.observability.records import Memory, MetricRecord
 from arbiter.observability.sampling import Listened, ListeningProvider, LiveRatio
 from arbiter.observability.settings import ObservabilitySettings
 from arbiter.observability.variables import Variables
@@ -34,7 +37,6 @@ from arbiter.protocols import Live, Measurement, MetricSource
 
 if TYPE_CHECKING:
     from arbiter.observability.prometheus import PrometheusPage
-    from arbiter.observability.records import MetricRecord
 
 __all__ = ["Telemetry"]
 
@@ -68,13 +70,18 @@ class Telemetry:
         metric_records: Sequence[MetricRecord] = (),
     ) -> None:
         now = settings.current
-        variables = Variables(os.environ if environ is None else environ, now)
+        environ = os.environ if environ is None else environ
+        variables = Variables(environ, now)
         resource = Resource.create(dict(variables.resource(service, version, environment)))
         self._budget_s = budget_s
+        self._keeps_lines = False
         self._flushed: FlushReport | None = None
         self._spans: CountedSpans | None = None
         self._push: MetricPush | None = None
         self._page: PrometheusPage | None = None
+        self._logs: LogExport | None = None
+        self.memory = Memory()
+        self.propagator = propagator_of(environ)
         self._records = tuple(metric_records)
         traces = now.tracing_enabled and not variables.disabled
         self.tracer_provider: TracerProvider = (
@@ -84,6 +91,10 @@ class Telemetry:
         self.meter_provider: MeterProvider = (
             self._metrics(variables, resource) if metrics else NoOpMeterProvider()
         )
+        if not variables.disabled and (exporter := log_exporter(variables.destination("logs"))):
+            self._logs = LogExport(exporter, resource)
+        elif not variables.disabled and variables.destination("logs").kind == "memory":
+            self._keeps_lines = True
         self.tracer: Tracer = self.tracer_provider.get_tracer("arbiter", version)
         self.meter: Meter = self.meter_provider.get_meter("arbiter", version)
         self._instruments = Instruments(self.meter)
@@ -105,9 +116,20 @@ class Telemetry:
         return b"" if self._page is None else self._page.text()
 
     @property
+    def logs(self) -> Callable[[Mapping[str, Any]], object] | None:
+        """Takes the fields of each log line, to send or to keep them; None where they are only written."""
+        return self._logs or (self.memory.take_line if self._keeps_lines else None)
+
+    @property
     def delivery(self) -> Delivery:
         """What became of the spans so far; zeros where none are exported."""
         return Delivery() if self._spans is None else self._spans.delivery
+
+    @property
+    def deliveries(self) -> dict[str, Delivery]:
+        """What became of each signal that is exported: spans, logs, metrics."""
+        exported = {"spans": self._spans, "logs": self._logs, "metrics": self._push}
+        return {signal: way.delivery for signal, way in exported.items() if way is not None}
 
     @property
     def flushed(self) -> FlushReport | None:
@@ -115,8 +137,10 @@ class Telemetry:
         return self._flushed
 
     def measurements(self) -> Iterable[Measurement]:
-        """Telemetry's own numbers: what became of the spans."""
-        return self.delivery.measurements()
+        """Telemetry's own numbers: what became of the spans, lines and points."""
+        deliveries = self.deliveries
+        for signal in ("spans", "logs", "metrics"):
+            yield from deliveries.get(signal, Delivery()).measurements(signal)
 
     async def stop(self) -> None:
         """Send what is waiting and end, within the budget whatever the collector does; `flushed` says how it
@@ -156,9 +180,12 @@ class Telemetry:
         sampler = Listened(variables.sampler() or ParentBased(LiveRatio(settings)))
         provider = ListeningProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
         sampler.provider = provider
-        if exporter := span_exporter(variables.destination("traces")):
+        destination = variables.destination("traces")
+        if exporter := span_exporter(destination):
             self._spans = CountedSpans(exporter)
             provider.add_span_processor(self._spans)
+        elif destination.kind == "memory":
+            provider.add_span_processor(self.memory.spans)
         for processor in processors:
             provider.add_span_processor(processor)
         return provider
@@ -168,7 +195,11 @@ class Telemetry:
 
         self._page = PrometheusPage()
         readers: list[MetricReader] = [self._page.reader, *(record.reader for record in self._records)]
-        if exporter := metric_exporter(variables.destination("metrics")):
+        destination = variables.destination("metrics")
+        if destination.kind == "memory":
+            self._records = (*self._records, self.memory.metrics)
+            readers.append(self.memory.metrics.reader)
+        elif exporter := metric_exporter(destination):
             self._push = MetricPush(exporter, variables.metric_interval_s())
             readers.append(self._push.reader)
         return sdk_metrics.MeterProvider(readers, resource, shutdown_on_exit=False)
@@ -182,7 +213,7 @@ class Telemetry:
             self._push.begin(self._instruments)
 
     def _end_in_threads(self, tell: Callable[[], None]) -> list[threading.Thread]:
-        """End spans and metrics side by side: a collector that hangs for one must not cost the other its
+        """End spans, metrics and logs side by side: a collector that hangs for one must not cost the other its
         time.
         """
         work: list[Callable[[], object]] = []
@@ -191,6 +222,8 @@ class Telemetry:
         if isinstance(self.meter_provider, sdk_metrics.MeterProvider):
             shut_down, push = self.meter_provider.shutdown, self._push
             work.append(shut_down if push is None else lambda: push.end(shut_down))
+        if self._logs is not None:
+            work.append(self._logs.shutdown)
 
         def run(task: Callable[[], object]) -> None:
             try:
@@ -209,24 +242,29 @@ class Telemetry:
         return threads
 
     def _conclude(self, begun: float, threads: Sequence[threading.Thread]) -> None:
-        spans, in_time = self.delivery, not any(thread.is_alive() for thread in threads)
+        in_time, deliveries = not any(thread.is_alive() for thread in threads), self.deliveries
+        spans, logs = deliveries.get("spans", Delivery()), deliveries.get("logs", Delivery())
         metrics = self._push is None or (in_time and self._push.accepted)
-        complete = in_time and metrics and spans.accepted == spans.delivered
-        report = FlushReport(complete, spans, metrics, time.monotonic() - begun, self._budget_s)
-        if self._spans is not None:
-            self._spans.abandon()
+        complete = in_time and metrics and all(one.accepted == one.delivered for one in (spans, logs))
+        report = FlushReport(complete, spans, logs, metrics, time.monotonic() - begun, self._budget_s)
+        for way in (self._spans, self._logs):
+            if way is not None:
+                way.abandon()
         self._flushed = report
         say = log.info if complete else log.warning
         say(
             "telemetry.flushed",
             complete=complete,
-            delivered=spans.delivered,
-            failed=spans.failed,
-            dropped=spans.dropped,
-            lost=spans.waiting,
             metrics_accepted=metrics,
             duration_s=round(report.duration_s, 3),
+            **{signal: _told(delivery) for signal, delivery in deliveries.items()},
         )
+
+
+def _told(delivery: Delivery) -> dict[str, int]:
+    told = delivery.report()
+    told["lost"] = told.pop("waiting")
+    return told
 
 
 def _join_and_tell(threads: Sequence[threading.Thread], tell: Callable[[], None]) -> None:

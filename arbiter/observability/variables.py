@@ -29,7 +29,7 @@ __all__ = ["Destination", "Variables"]
 
 log = structlog.get_logger(__name__)
 
-Signal = Literal["traces", "metrics"]
+Signal = Literal["traces", "metrics", "logs"]
 
 _RATIO_SAMPLERS: Mapping[str, Callable[[float], Sampler]] = {
     "traceidratio": TraceIdRatioBased,
@@ -45,7 +45,7 @@ _SAMPLERS: Mapping[str, Sampler] = {
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where one signal goes: `kind` is otlp, console or none; `endpoint` is the whole address; time-out in
+    """Where one signal goes: `kind` is otlp, console, memory or none; `endpoint` is the whole address; time-out in
     seconds.
     """
 
@@ -87,7 +87,7 @@ class Variables:
     def destination(self, signal: Signal) -> Destination:
         """Where a signal goes: `none` when nobody names an endpoint, so that no collector is guessed at."""
         kind = self._exporter(signal)
-        if kind in {"none", "console"}:
+        if kind in {"none", "console", "memory"}:
             return Destination(kind)
         endpoint = self._endpoint(signal)
         if endpoint:
@@ -118,7 +118,9 @@ class Variables:
         known = [part for part in pushed if part in get_args(Exporter)]
         if chosen and not known:
             self._complain(name, ",".join(chosen))
-        return known[0] if known else self._settings.exporter
+        if known:
+            return known[0]
+        return "none" if signal == "logs" and not self._settings.logs_exported else self._settings.exporter
 
     def _endpoint(self, signal: Signal) -> str:
         if exact := self._get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"):

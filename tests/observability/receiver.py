@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
@@ -21,6 +23,7 @@ class Receiver:
     endpoint: str
     traces: list[ResourceSpans] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
+    logs: list[LogRecord] = field(default_factory=list)
 
     @property
     def spans(self) -> list[Span]:
@@ -43,6 +46,9 @@ def receiving(*, status: int = 200, hang: bool = False) -> Iterator[Receiver]:
                 return
             if self.path == "/v1/traces":
                 received.traces.extend(ExportTraceServiceRequest.FromString(body).resource_spans)
+            elif self.path == "/v1/logs":
+                for part in ExportLogsServiceRequest.FromString(body).resource_logs:
+                    received.logs.extend(log for scope in part.scope_logs for log in scope.log_records)
             else:
                 for part in ExportMetricsServiceRequest.FromString(body).resource_metrics:
                     received.metrics.extend(

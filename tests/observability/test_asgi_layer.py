@@ -136,7 +136,7 @@ def bench() -> Iterator[Bench]:
 
 async def test_a_request_is_a_server_span_of_stable_names(bench: Bench) -> None:
     """The span has the stable conventions' names and the route's template, and never the query."""
-    await bench.get("/items/7", query="token=s3cr3t", headers={"user-agent": "pytest"})
+    await bench.get("/items/7", query="token=s3cr3t&s3cr3t", headers={"user-agent": "pytest"})
 
     assert bench.span.name == "GET /items/{id}"
     assert bench.span.kind is SpanKind.SERVER
@@ -144,6 +144,7 @@ async def test_a_request_is_a_server_span_of_stable_names(bench: Bench) -> None:
         "http.request.method": "GET",
         "url.path": "/items/7",
         "url.scheme": "http",
+        "url.query": "token=REDACTED&REDACTED",
         "network.protocol.version": "1.1",
         "server.address": "shop.test",
         "server.port": 3000,
