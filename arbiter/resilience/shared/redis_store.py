@@ -56,7 +56,9 @@ class RedisStore:
                 "resilience.redis_url is no address of a Redis server.",
                 hint="Write it as redis://host:6379/0, rediss://... or unix:///path.",
             ) from None
-        script = resources.files("arbiter.resilience.shared").joinpath("record.lua").read_text(encoding="utf-8")
+        script = (
+            resources.files("arbiter.resilience.shared").joinpath("record.lua").read_text(encoding="utf-8")
+        )
         self._script: Any = self._client.register_script(script)
 
     def generation(self) -> int:
