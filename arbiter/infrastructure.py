@@ -12,6 +12,7 @@ from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
 from arbiter.events import EventBus
 from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
+from arbiter.lifecycle.background import Background
 from arbiter.management.probes import ProbeLayer, Probes
 from arbiter.management.recent import RecentEvents
 from arbiter.observability.asgi import TelemetryMiddleware
@@ -44,6 +45,7 @@ class Infrastructure(Container):
     oversight = providers.Singleton(SettingsOversight, settings.itself)
 
     clock = providers.Singleton(SystemClock)
+    background = providers.Singleton(Background, clock)
     recent = providers.Singleton(RecentEvents, clock)
     events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog), recent))
 
