@@ -33,6 +33,9 @@ RESTARTS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 WELL_S = 60.0
 """Seconds of running after which earlier failures no longer count."""
 
+UNWIND_S = 1.0
+"""Seconds that cancelled work gets to clean up."""
+
 log = structlog.get_logger(__name__)
 
 Work = Callable[[], Awaitable[None]]
@@ -149,7 +152,8 @@ class Background:
         """Begin nothing new; end what waits or would go on for ever, and let the rest finish.
 
         Returns:
-            Whether everything ended by itself in time; what did not was cancelled, and has unwound.
+            Whether everything ended by itself in time; what did not was cancelled, and has unwound, unless it would
+            not for a second.
         """
         self._is_running = False
         for task in self._tasks.values():
@@ -161,7 +165,8 @@ class Background:
             _, late = await asyncio.wait(late, timeout=timeout_s)
         for one in late:
             one.cancel()
-        await asyncio.gather(*going, return_exceptions=True)
+        if going:
+            await asyncio.wait(going, timeout=UNWIND_S)
         return not late
 
     def seen(self) -> list[TaskView]:
