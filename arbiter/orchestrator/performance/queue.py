@@ -1,4 +1,4 @@
-"""The way of events into the store: one queue for what is recorded and what is offered, written in batches.
+"""The way of events to where they are kept: one queue for what is recorded and what is offered, written in batches.
 
 While a batch is on its way the next one gathers, so that many callers share one transaction and one chain.
 """
@@ -8,36 +8,45 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, Protocol
 
 import structlog
 
-from arbiter.orchestrator.performance.contents import Store
 from arbiter.orchestrator.performance.models import PerformanceEvent
 from arbiter.protocols import Clock
 
-__all__ = ["EventQueue"]
+__all__ = ["BATCH", "EventQueue", "Sink"]
 
 log = structlog.get_logger(__name__)
 
-_BATCH: Final = 500
-"""At most so many events share a transaction."""
+BATCH: Final = 500
+"""So many events share a transaction: half of what a thousand waiting callers bring, so that writing a batch and
+gathering the next go side by side."""
 
-_Entry = tuple[PerformanceEvent | None, asyncio.Future[bool] | None]
-"""An event, or None for a mark that everything before it is written; and who waits for it."""
+_Entry = tuple[Sequence[PerformanceEvent], asyncio.Future[int] | None]
+"""Events that are written together (none: a mark that everything before is), and who waits for them."""
+
+
+class Sink(Protocol):
+    """Where batches go."""
+
+    async def append(self, events: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
+        """Keep the events whose ids are new, all or none; returns their ids. Never called twice at once."""
+        ...
 
 
 class EventQueue:
-    """Events on their way, first in, first out.
+    """Events on their way to `sink`, first in, first out.
 
     Attributes:
         offered: how many of the waiting events nobody waits for.
-        written, duplicates: events stored, and passed over since their id was stored already.
+        written, duplicates: events kept, and passed over since their id was known already.
         failure: why the last batch could not be written; None once one was.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, sink: Sink, clock: Clock) -> None:
+        self._sink = sink
         self._clock = clock
         self._waiting: deque[_Entry] = deque()
         self._writing: asyncio.Task[None] | None = None
@@ -48,17 +57,17 @@ class EventQueue:
 
     def put(self, event: PerformanceEvent) -> None:
         """Queue an event that nobody waits for."""
-        self._waiting.append((event, None))
+        self._waiting.append(((event,), None))
         self.offered += 1
 
-    async def write(self, event: PerformanceEvent | None) -> bool:
-        """Queue `event` (None: nothing), and return when it and all before it are durable.
+    async def write(self, events: Sequence[PerformanceEvent] = ()) -> int:
+        """Queue up to `BATCH` events, and return when they and all before them are durable.
 
         Returns:
-            Whether it was stored; False when its id was stored already.
+            How many were new; the others' ids were known already.
         """
-        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((event, waiter))
+        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, waiter))
         self.kick()
         return await waiter
 
@@ -67,45 +76,61 @@ class EventQueue:
         if self._writing is None and self._waiting:
             self._writing = asyncio.create_task(self._write_out(), name="arbiter-tracker-write")
 
-    def discard(self) -> int:
-        """Let go of the events that nobody waits for; returns how many."""
-        discarded, self.offered = self.offered, 0
-        self._waiting.clear()
-        return discarded
+    def take_offered(self, count: int | None = None) -> list[PerformanceEvent]:
+        """Let go of the oldest `count` events that nobody waits for (None: of all), and return them."""
+        taken: list[PerformanceEvent] = []
+        kept: deque[_Entry] = deque()
+        while self._waiting and (count is None or len(taken) < count):
+            events, waiter = self._waiting.popleft()
+            if waiter is None:
+                taken += events
+            else:
+                kept.append((events, waiter))
+        self._waiting.extendleft(reversed(kept))
+        self.offered -= len(taken)
+        return taken
 
     async def _write_out(self) -> None:
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
-                if not await self._write_batch(batch):
+                if not await self._write_batch(self._next_batch()):
                     return
         finally:
             self._writing = None
 
+    def _next_batch(self) -> list[_Entry]:
+        batch = [self._waiting.popleft()]
+        size = len(batch[0][0])
+        while self._waiting and size + len(self._waiting[0][0]) <= BATCH:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1][0])
+        return batch
+
     async def _write_batch(self, batch: Sequence[_Entry]) -> bool:
-        events = [event for event, _ in batch if event is not None]
+        events = [event for several, _ in batch for event in several]
         try:
-            stored = await self._store.append(events, self._clock.now()) if events else frozenset[str]()
+            kept = await self._sink.append(events, self._clock.now()) if events else frozenset[str]()
         except Exception as error:  # noqa: BLE001  whoever waits gets it; offered events stay
-            self._give_back(batch, error)
+            self._give_back(batch, len(events), error)
             return False
         self.failure = None
-        self.written += len(stored)
-        self.duplicates += len(events) - len(stored)
-        self.offered -= sum(waiter is None for _, waiter in batch)
-        for event, waiter in batch:
-            if waiter is not None and not waiter.done():
-                waiter.set_result(event is not None and event.id in stored)
+        self.written += len(kept)
+        self.duplicates += len(events) - len(kept)
+        for several, waiter in batch:
+            if waiter is None:
+                self.offered -= 1
+            elif not waiter.done():
+                waiter.set_result(len(kept.intersection(event.id for event in several)))
         return True
 
-    def _give_back(self, batch: Sequence[_Entry], error: Exception) -> None:
-        log.warning("events could not be written", events=len(batch), reason=str(error).partition("\n")[0])
+    def _give_back(self, batch: Sequence[_Entry], size: int, error: Exception) -> None:
+        log.warning("events could not be written", events=size, reason=str(error).partition("\n")[0])
         self.failure = error
         # Whoever waits is told at once, also behind this batch: trying again is theirs. The rest waits for a kick.
         kept: deque[_Entry] = deque()
-        for event, waiter in (*batch, *self._waiting):
+        for events, waiter in (*batch, *self._waiting):
             if waiter is None:
-                kept.append((event, None))
+                kept.append((events, None))
             elif not waiter.done():
                 waiter.set_exception(error)
         self._waiting = kept

@@ -52,6 +52,11 @@ class EventStore:
         self._head = Head(uuid.uuid4().hex)
         self._is_certain = True
 
+    @property
+    def identity(self) -> str:
+        """That of the database."""
+        return self._database.identity
+
     async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
         """Store the events whose ids are new, all or none; returns their ids. Never called twice at once."""
         is_certain = self._is_certain

@@ -2,19 +2,24 @@
 
 `record` returns when the event is durable. `offer` never waits: the event is buffered, and promises nothing but to be
 counted if it is dropped. The buffer is written when it is half full, every `flush_interval_ms`, and at stop.
+
+While the store is away, whoever guards the tracker lets `spool` answer for `record`: the event is durable on disk, and
+replayed in order when the store is back.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from arbiter.errors import Invalid, LifecycleStateError
+from arbiter.operation import operation
 from arbiter.orchestrator.performance.contents import Store
+from arbiter.orchestrator.performance.intake import Intake
 from arbiter.orchestrator.performance.models import (
     AgentSummary,
     ChainReport,
@@ -22,7 +27,6 @@ from arbiter.orchestrator.performance.models import (
     Summary,
     TrainingBatch,
 )
-from arbiter.orchestrator.performance.queue import EventQueue
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.training import Anonymizer, sample
 from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
@@ -60,25 +64,25 @@ class PerformanceTracker:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._queue = EventQueue(store, clock)
+        self._intake = Intake(store, settings.current, clock)
         self._names = Anonymizer(settings.current.anonymization_key.get_secret_value())
         self._background: list[asyncio.Task[None]] = []
-        self._dropped = 0
 
     async def start(self) -> None:
         """Take events, write them in time, and delete those that are too old, now and once a day."""
         if self._background:
             raise LifecycleStateError("The performance tracker is started already.")
+        await self._intake.start()
         self._background = [
             asyncio.create_task(self._flush_in_time(), name="arbiter-tracker-flush"),
             asyncio.create_task(self._delete_old(), name="arbiter-tracker-retention"),
         ]
 
     async def stop(self) -> None:
-        """Take no more, and write everything that waits.
+        """Take no more, and write everything that waits; into the spool, where the store is away.
 
         Raises:
-            StorageError: it could not be written; the events are counted as dropped.
+            SpoolRefused: neither took it; the events are counted as dropped.
         """
         if not self._background:
             return
@@ -86,23 +90,25 @@ class PerformanceTracker:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        try:
-            await self._queue.write(None)
-        except Exception:
-            self._dropped += self._queue.discard()
-            raise
+        await self._intake.stop()
 
     async def check(self) -> CheckResult:
         """Whether events are taken and written, and the store answers."""
         self._ensure_started()
         await self._store.ping()
-        waiting, size = self._queue.offered, self._settings.current.buffer_size
-        if self._queue.failure is not None:
-            return CheckResult(Status.WARN, f"the last events could not be written; {waiting} wait")
-        if waiting >= 0.9 * size:
-            return CheckResult(Status.WARN, f"the buffer is nearly full: {waiting} of {size}")
-        return CheckResult(Status.PASS, f"{waiting} of {size} buffered, {self._dropped} dropped")
+        intake, size = self._intake, self._settings.current.buffer_size
+        if intake.failure is not None:
+            return CheckResult(
+                Status.WARN,
+                f"the last events could not be written; {intake.offered} wait, {intake.spooled} on disk",
+            )
+        if intake.spooled:
+            return CheckResult(Status.WARN, f"{intake.spooled} events wait on disk")
+        if intake.offered >= 0.9 * size:
+            return CheckResult(Status.WARN, f"the buffer is nearly full: {intake.offered} of {size}")
+        return CheckResult(Status.PASS, f"{intake.offered} of {size} buffered, {intake.dropped} dropped")
 
+    @operation(fallback="spool")
     async def record(self, event: PerformanceEvent) -> bool:
         """Store one event, and return when it is durable. Concurrent calls share a commit.
 
@@ -113,28 +119,49 @@ class PerformanceTracker:
             StorageError: it was not stored.
             LifecycleStateError: before start or after stop.
         """
+        return await self.record_all((event,)) == 1
+
+    async def record_all(self, events: Sequence[PerformanceEvent]) -> int:
+        """Store several events in their order, and return when all are durable.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            StorageError: some were not stored, none behind the first of these; recording all of them again is safe.
+            LifecycleStateError: before start or after stop.
+        """
         self._ensure_started()
-        return await self._queue.write(event)
+        return await self._intake.record(events)
+
+    @operation(guarded=False)
+    async def spool(self, event: PerformanceEvent) -> bool:
+        """Keep one event on disk until the store is back; True when it is durable.
+
+        Raises:
+            SpoolRefused: it was not kept.
+            LifecycleStateError: before start or after stop.
+        """
+        self._ensure_started()
+        await self._intake.spool(event)
+        return True
 
     def offer(self, event: PerformanceEvent) -> bool:
         """Take one event if there is room for it; never waits. On the event loop only.
 
         Returns:
-            False when it was dropped: the buffer is full, or the tracker is not started. Drops are counted.
+            False when it was dropped: the buffer is full and `overflow` is "newest", or the tracker is not started.
+            With "oldest", the event that waited longest is dropped in its place. Drops are counted.
         """
-        size = self._settings.current.buffer_size
-        if not self._background or self._queue.offered >= size:
-            self._dropped += 1
+        if not self._background:
+            self._intake.dropped += 1
             return False
-        self._queue.put(event)
-        if 2 * self._queue.offered >= size:
-            self._queue.kick()
-        return True
+        return self._intake.offer(event, self._settings.current)
 
     async def flush(self) -> None:
         """Return when everything that was offered until now is durable; raises StorageError."""
         self._ensure_started()
-        await self._queue.write(None)
+        await self._intake.flush()
 
     async def summary(self) -> Summary:
         """What all events add up to, buffered ones included."""
@@ -173,18 +200,7 @@ class PerformanceTracker:
 
     def measurements(self) -> Iterable[Measurement]:
         """Events that wait, were written, were known already, were dropped."""
-        queue = self._queue
-        unit = "{event}"
-        yield Measurement(
-            "arbiter.tracker.buffered", "gauge", queue.offered, "Offered events that wait.", unit
-        )
-        yield Measurement("arbiter.tracker.flushed", "counter", queue.written, "Events stored.", unit)
-        yield Measurement(
-            "arbiter.tracker.duplicates", "counter", queue.duplicates, "Events stored before.", unit
-        )
-        yield Measurement(
-            "arbiter.tracker.dropped", "counter", self._dropped, "Offered events dropped.", unit
-        )
+        return self._intake.measurements()
 
     def _ensure_started(self) -> None:
         if not self._background:
@@ -195,7 +211,7 @@ class PerformanceTracker:
     async def _flush_in_time(self) -> None:
         while True:
             await self._clock.sleep(self._settings.current.flush_interval_ms / 1000)
-            self._queue.kick()
+            await self._intake.catch_up()
 
     async def _delete_old(self) -> None:
         while True:

@@ -7,9 +7,11 @@ flush for many; two threads read. All of them are daemons: a hung database never
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
 from pydantic import SecretStr
@@ -43,6 +45,14 @@ class Database:
         self._url = url
         self._password = password
         self._open: _Open | None = None
+
+    @property
+    def identity(self) -> str:
+        """Tells databases apart, in every process alike: 12 hexadecimal digits that give nothing away."""
+        url = database_url(self._url, "")
+        if url.get_backend_name() == "sqlite":
+            url = url.set(database=str(Path(url.database or "").resolve()))
+        return hashlib.sha256(url.render_as_string(hide_password=True).encode()).hexdigest()[:12]
 
     async def start(self) -> None:
         """Connect, bring the schema up to date, begin to take work.

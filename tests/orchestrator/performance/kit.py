@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from arbiter.orchestrator.performance.contents import Store
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.settings import PerformanceSettings
+from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
+from arbiter.orchestrator.storage.errors import StorageError, StorageUnavailable
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 
-__all__ = ["NOW", "completion", "counted", "decision", "tracking"]
+__all__ = ["NOW", "Switched", "completion", "counted", "decision", "tracking"]
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -55,6 +57,21 @@ def decision(event_id: str, agent_id: str = "a") -> PerformanceEvent:
         latency_ms=9999,
         cost=0.25,
     )
+
+
+class Switched(EventStore):
+    """A store that can be away, and refuse events."""
+
+    is_away = False
+    refused: frozenset[str] = frozenset()
+
+    async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
+        """Store, unless away."""
+        if self.is_away:
+            raise StorageUnavailable("away")
+        if any(event.id in self.refused for event in batch):
+            raise StorageError("refused")
+        return await super().append(batch, at)
 
 
 @asynccontextmanager

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from arbiter.errors import LifecycleStateError
-from arbiter.orchestrator.performance.models import PerformanceEvent
 from arbiter.orchestrator.performance.settings import PerformanceSettings
+from arbiter.orchestrator.performance.spool import SpoolRefused
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import CursorInvalid, PerformanceTracker
 from arbiter.orchestrator.storage.database import Database
@@ -20,20 +19,8 @@ from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.protocols import Status
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
-from tests.orchestrator.performance.kit import NOW, completion, counted, decision, tracking
+from tests.orchestrator.performance.kit import NOW, Switched, completion, counted, decision, tracking
 from tests.orchestrator.waiting import until
-
-
-class Switched(EventStore):
-    """A store that can be away."""
-
-    is_away = False
-
-    async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
-        """Store, unless away."""
-        if self.is_away:
-            raise StorageUnavailable("away")
-        return await super().append(batch, at)
 
 
 async def test_a_recorded_event_is_on_disk(database: Database, sqlite_url: str) -> None:
@@ -162,14 +149,14 @@ async def test_while_the_store_is_away_offers_wait_and_records_fail(database: Da
 
 
 async def test_what_cannot_be_written_at_stop_is_counted(database: Database) -> None:
-    """Stop raises, and the events that were lost are drops."""
+    """Without a spool stop raises, and the events that were lost are drops."""
     store = Switched(database)
-    tracker = PerformanceTracker(store, Fixed(PerformanceSettings()), FakeClock())
+    tracker = PerformanceTracker(store, Fixed(PerformanceSettings(spool_dir="")), FakeClock())
     await tracker.start()
     tracker.offer(decision("e1"))
     store.is_away = True
 
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(SpoolRefused):
         await tracker.stop()
 
     assert counted(tracker, "dropped") == 1
