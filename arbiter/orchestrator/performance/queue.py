@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -39,15 +39,26 @@ class Sink(Protocol):
 class EventQueue:
     """Events on their way to `sink`, first in, first out.
 
+    Args:
+        sink: where they go.
+        clock: for the moment of writing.
+        kept: told of the events that were new, once they are durable; must not raise.
+
     Attributes:
         offered: how many of the waiting events nobody waits for.
         written, duplicates: events kept, and passed over since their id was known already.
         failure: why the last batch could not be written; None once one was.
     """
 
-    def __init__(self, sink: Sink, clock: Clock) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        clock: Clock,
+        kept: Callable[[list[PerformanceEvent], datetime], None] = lambda _events, _at: None,
+    ) -> None:
         self._sink = sink
         self._clock = clock
+        self._kept = kept
         self._waiting: deque[_Entry] = deque()
         self._writing: asyncio.Task[None] | None = None
         self.offered = 0
@@ -108,14 +119,16 @@ class EventQueue:
 
     async def _write_batch(self, batch: Sequence[_Entry]) -> bool:
         events = [event for several, _ in batch for event in several]
+        at = self._clock.now()
         try:
-            kept = await self._sink.append(events, self._clock.now()) if events else frozenset[str]()
+            kept = await self._sink.append(events, at) if events else frozenset[str]()
         except Exception as error:  # noqa: BLE001  whoever waits gets it; offered events stay
             self._give_back(batch, len(events), error)
             return False
         self.failure = None
         self.written += len(kept)
         self.duplicates += len(events) - len(kept)
+        self._kept([event for event in events if event.id in kept], at)
         for several, waiter in batch:
             if waiter is None:
                 self.offered -= 1
