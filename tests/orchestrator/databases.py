@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ def postgres_server() -> Iterator[Postgresql]:
         with postgresql() as server:
             yield server
     except ServerMissing as missing:
-        pytest.skip(str(missing))
+        (pytest.fail if os.environ.get("ARBITER_REQUIRE_SERVERS") else pytest.skip)(str(missing))
 
 
 @pytest.fixture(scope="session")
