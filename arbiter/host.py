@@ -27,6 +27,7 @@ from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
 from arbiter.management.view import More, management_of
 from arbiter.observability.logging import LoggingSession
+from arbiter.serving.protocol import Bounds
 from arbiter.serving.server import Server, bind
 from arbiter.settings.live import ReloadResult
 from arbiter.settings.oversight import SettingsOversight
@@ -158,7 +159,9 @@ class Host:
         try:
             if (code := await self._start(stop)) is not None:
                 return code
-            return await self._serve(Server(self._container.asgi(), listener), management, stop)
+            return await self._serve(
+                Server(self._container.asgi(), listener, Bounds.of(self._settings.server)), management, stop
+            )
         finally:
             signals.restore()
 

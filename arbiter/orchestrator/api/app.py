@@ -17,6 +17,7 @@ from arbiter.orchestrator.api.wire import JsonRoute
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.routing.router import TaskRouter
+from arbiter.serving.tokens import Tokens
 
 __all__ = ["create_api"]
 
@@ -36,12 +37,14 @@ def create_api(
     validator: CawsValidator,
     tracker: PerformanceTracker,
     version: str,
+    tokens: Tokens | None = None,
 ) -> FastAPI:
     """The orchestrator's API over built components, as an ASGI application.
 
-    Probes, request telemetry and the limit of the body's size are layers that the composition puts around it.
+    Without `tokens` everybody is let in. Probes, request telemetry and the limit of the body's size are layers that the composition puts around it.
     """
     app = _application(version)
+    app.state.tokens = tokens
     install(app)
     for resource in (
         AgentRoutes(registry, tracker),

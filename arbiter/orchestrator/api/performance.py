@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from arbiter.orchestrator.api.docs import problems
 from arbiter.orchestrator.api.models import BatchQuery
-from arbiter.orchestrator.api.wire import AgentId, NoQuery
+from arbiter.orchestrator.api.wire import AgentId, NoQuery, needs
 from arbiter.orchestrator.performance.models import AgentSummary, Summary, TrainingBatch
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 
@@ -23,7 +23,12 @@ class PerformanceRoutes:
 
     def add_to(self, router: APIRouter) -> None:
         """Serve them."""
-        shared: dict[str, Any] = {"methods": ["GET"], "tags": ["performance"], "responses": problems()}
+        shared: dict[str, Any] = {
+            "methods": ["GET"],
+            "tags": ["performance"],
+            "responses": problems(),
+            "openapi_extra": needs("performance"),
+        }
         router.add_api_route("/v1/performance/agents/{agent_id}", self.summarize_agent, **shared)
         router.add_api_route("/v1/performance/summary", self.summarize, **shared)
         router.add_api_route("/v1/performance/training-batches", self.get_training_batch, **shared)
