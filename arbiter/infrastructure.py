@@ -18,6 +18,8 @@ from arbiter.management.probes import ProbeLayer, Probes
 from arbiter.management.recent import RecentEvents
 from arbiter.observability.asgi import TelemetryMiddleware
 from arbiter.observability.events_log import EventLog
+from arbiter.observability.events_metrics import LifecycleMetrics
+from arbiter.observability.process_metrics import ProcessMetrics
 from arbiter.observability.telemetry import Telemetry
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry
@@ -47,7 +49,11 @@ class Infrastructure(Container):
 
     clock = providers.Singleton(SystemClock)
     recent = providers.Singleton(RecentEvents, clock)
-    events = providers.Singleton(EventBus, sinks=providers.List(providers.Singleton(EventLog), recent))
+    lifecycle_metrics = providers.Singleton(LifecycleMetrics)
+    process_metrics = providers.Singleton(ProcessMetrics)
+    events = providers.Singleton(
+        EventBus, sinks=providers.List(providers.Singleton(EventLog), recent, lifecycle_metrics)
+    )
 
     alerts = providers.Singleton(
         Alerts,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import itertools
+import json
 import os
 import pwd
 import shutil
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Postgresql", "ServerMissing", "free_port", "postgresql"]
+__all__ = ["Postgresql", "ServerMissing", "free_port", "postgresql", "prometheus", "promtool"]
 
 _START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
@@ -136,3 +137,45 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def promtool(*arguments: str, text: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run Prometheus's own checker on `text`.
+
+    Raises:
+        ServerMissing: it is not installed.
+    """
+    command = [_prometheus_binary("promtool"), *arguments]
+    return subprocess.run(command, input=text, capture_output=True, timeout=60, check=False)
+
+
+@contextlib.contextmanager
+def prometheus(target: str) -> Iterator[str]:
+    """A Prometheus server that scrapes `target` (host:port) every second, for as long as the block lasts; its URL.
+
+    Raises:
+        ServerMissing: it is not installed.
+    """
+    binary, port = _prometheus_binary("prometheus"), free_port()
+    directory = Path(tempfile.mkdtemp(prefix="arbiter-prometheus-"))
+    job = {"job_name": "arbiter", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]}
+    (directory / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))  # JSON is YAML
+    options = [f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data"]
+    try:
+        with (directory / "log").open("wb") as output:
+            process = subprocess.Popen(
+                [binary, *options, f"--web.listen-address=127.0.0.1:{port}"], stdout=output, stderr=output
+            )
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            _end(process)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _prometheus_binary(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise ServerMissing(f"{name} is not installed (Debian: apt-get install prometheus)")
+    return found

@@ -30,6 +30,7 @@ from opentelemetry.trace import (
 from arbiter.observability.http_metrics import HttpMetrics, Outcome, Requests
 from arbiter.observability.lines import remember_span
 from arbiter.observability.propagation import W3C
+from arbiter.observability.redaction import redacted_query
 from arbiter.protocols import Measurement
 
 __all__ = ["TelemetryMiddleware", "trace_id"]
@@ -41,8 +42,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_MOST_QUERY_NAMES = 20
 
 
 def trace_id() -> str:
@@ -206,7 +205,7 @@ def _more_attributes(scope: Scope, method: str) -> dict[str, str | int]:
     if method != scope["method"]:
         attributes["http.request.method_original"] = scope["method"]
     if query := scope.get("query_string"):
-        attributes["url.query"] = _redacted(query)
+        attributes["url.query"] = redacted_query(query.decode("latin-1"))
     if server := scope.get("server"):
         attributes["server.address"] = server[0]
         if server[1] is not None:
@@ -217,13 +216,6 @@ def _more_attributes(scope: Scope, method: str) -> dict[str, str | int]:
         if name == b"user-agent":
             attributes["user_agent.original"] = value.decode("latin-1")
     return attributes
-
-
-def _redacted(query: bytes) -> str:
-    """The query's names with every value taken out: a value may be anybody's secret."""
-    parts = query.decode("latin-1").split("&", _MOST_QUERY_NAMES)[:_MOST_QUERY_NAMES]
-    pairs = (part.partition("=") for part in parts)
-    return "&".join(f"{name}=REDACTED" if equals else "REDACTED" for name, equals, _ in pairs)
 
 
 def _describe(span: Span, method: str, outcome: Outcome, failure: BaseException | None) -> None:

@@ -29,6 +29,9 @@ __all__ = ["Instruments"]
 
 log = structlog.get_logger(__name__)
 
+_MOST_SERIES = 2000
+_OVERFLOW = (("otel.metric.overflow", "true"),)
+
 Readings = Mapping[str, Sequence[Measurement]]
 
 
@@ -60,10 +63,15 @@ class Instruments:
                     readings[measurement.name].append(measurement)
             except Exception as error:  # noqa: BLE001  one source must not silence the others
                 self._complain(name, error)
-        self._readings = readings
+        self._readings = {name: _few(same) for name, same in readings.items()}
         for name in [name for name in readings if name not in self._made]:
             self._made.add(name)
             self._make(readings[name][0])
+
+    def numbers(self) -> list[Measurement]:
+        """The present numbers of every source."""
+        self.refresh()
+        return [measurement for same in self._readings.values() for measurement in same]
 
     def complete(self, data: MetricsData) -> MetricsData:
         """What a reader collected, with the histograms of the last `refresh()` added."""
@@ -118,3 +126,17 @@ class Instruments:
         if name not in self._complained:
             self._complained.add(name)
             log.error("telemetry.metric_source_failed", source=name, exc_info=error)
+
+
+def _few(same: Sequence[Measurement]) -> Sequence[Measurement]:
+    """At most 2,000 series of one metric: what is over is summed up in one that says so, as the SDK does."""
+    if len(same) <= _MOST_SERIES:
+        return same
+    kept, over = same[: _MOST_SERIES - 1], same[_MOST_SERIES - 1 :]
+    total = dataclasses.replace(
+        over[0],
+        value=sum(one.value for one in over),
+        attributes=_OVERFLOW,
+        counts=tuple(map(sum, zip(*(one.counts for one in over), strict=True))),
+    )
+    return [*kept, total]

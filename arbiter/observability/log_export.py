@@ -16,6 +16,7 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import TraceFlags
 
 from arbiter.observability.delivery import Delivery, Door, is_full
 from arbiter.observability.lines import tamed
@@ -93,4 +94,5 @@ def _record(line: Mapping[str, Any]) -> LogRecord:
     )
     if "trace_id" in line:
         record.trace_id, record.span_id = int(line["trace_id"], 16), int(line["span_id"], 16)
+        record.trace_flags = TraceFlags(int(line["trace_flags"], 16))
     return record

@@ -107,11 +107,6 @@ class LoggingSession:
         """How many lines could not be written: the stream was closed, or its reader gone."""
         return self._sink.lost
 
-    @property
-    def levels(self) -> Levels:
-        """The table of levels."""
-        return self._levels
-
     def copy_to(self, taker: Callable[[Mapping[str, Any]], object] | None) -> None:
         """Show the fields of each line to `taker` from now on; None ends it."""
         self._tee.taker = taker

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult, TraceIdRatioBased
-from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.trace import (
+    Link,
+    NoOpTracer,
+    Span,
+    SpanKind,
+    Tracer,
+    TraceState,
+    get_current_span,
+    use_span,
+)
+from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import Attributes
 
 from arbiter.observability.settings import ObservabilitySettings
 from arbiter.protocols import Live
+from arbiter.tracing import MAKER
 
 __all__ = ["Listened", "ListeningProvider", "LiveRatio"]
+
+
+_ON_EXCEPTION = ("record_exception", "set_status_on_exception")
 
 
 class LiveRatio(Sampler):
@@ -49,10 +64,34 @@ class ListeningProvider(TracerProvider):
 
     listened = False
 
+    def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
+        """A tracer whose spans know it, so that `arbiter.tracing` finds it where they are current."""
+        tracer = super().get_tracer(*args, **kwargs)
+        return tracer if isinstance(tracer, NoOpTracer) else _MarkingTracer(tracer)
+
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Give `span_processor` every span from now on."""
         self.listened = True
         super().add_span_processor(span_processor)
+
+
+class _MarkingTracer(Tracer):
+    def __init__(self, tracer: Tracer) -> None:
+        self._start_span = tracer.start_span
+
+    def start_span(self, *args: Any, **kwargs: Any) -> Span:
+        span = self._start_span(*args, **kwargs)
+        setattr(span, MAKER, self)
+        return span
+
+    @_agnosticcontextmanager
+    def start_as_current_span(
+        self, name: str, *args: Any, end_on_exit: bool = True, **kwargs: Any
+    ) -> Iterator[Span]:
+        record = {key: kwargs[key] for key in _ON_EXCEPTION if key in kwargs}
+        span = self.start_span(name, *args, **kwargs)
+        with use_span(span, end_on_exit=end_on_exit, **record):
+            yield span
 
 
 class Listened(Sampler):

@@ -115,6 +115,10 @@ class Telemetry:
         """All present numbers in Prometheus's text format; empty while metrics are off."""
         return b"" if self._page is None else self._page.text()
 
+    def numbers(self) -> list[Measurement]:
+        """All present numbers that components count themselves."""
+        return self._instruments.numbers()
+
     @property
     def logs(self) -> Callable[[Mapping[str, Any]], object] | None:
         """Takes the fields of each log line, to send or to keep them; None where they are only written."""

@@ -134,7 +134,7 @@ def bench() -> Iterator[Bench]:
         yield Bench(layer, memory, stream)
 
 
-async def test_a_request_is_a_server_span_of_stable_names(bench: Bench) -> None:
+async def test_t05_a_request_is_a_server_span_of_stable_names(bench: Bench) -> None:
     """The span has the stable conventions' names and the route's template, and never the query."""
     await bench.get("/items/7", query="token=s3cr3t&s3cr3t", headers={"user-agent": "pytest"})
 
@@ -156,7 +156,7 @@ async def test_a_request_is_a_server_span_of_stable_names(bench: Bench) -> None:
     assert "s3cr3t" not in bench.stream.getvalue()
 
 
-async def test_the_callers_trace_is_continued(bench: Bench) -> None:
+async def test_t01_the_callers_trace_is_continued(bench: Bench) -> None:
     """A traceparent makes the span a child, and the caller's baggage is there for the application."""
     sent = await bench.get(
         "/items/7", headers={"traceparent": f"00-{TRACE}-{PARENT}-01", "baggage": "tenant=acme"}
@@ -172,7 +172,7 @@ async def test_the_callers_trace_is_continued(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "header", ["", "00-xyz", f"00-{'0' * 32}-{PARENT}-01", "ff-1-2-3", "\xff\xfe", "00-" + "a" * 5000]
 )
-async def test_a_malformed_traceparent_begins_a_new_trace(bench: Bench, header: str) -> None:
+async def test_t01_a_malformed_traceparent_begins_a_new_trace(bench: Bench, header: str) -> None:
     """A header that is no traceparent is passed over: a new trace, no error."""
     sent = await bench.get("/items/7", headers={"traceparent": header})
 
@@ -180,7 +180,7 @@ async def test_a_malformed_traceparent_begins_a_new_trace(bench: Bench, header: 
     assert sent[0]["status"] == 200
 
 
-async def test_every_line_of_a_request_has_its_trace(bench: Bench) -> None:
+async def test_t02_every_line_of_a_request_has_its_trace(bench: Bench) -> None:
     """The application's lines, those from threads and the access line carry the span's ids."""
     await bench.get("/items/7")
 
@@ -237,7 +237,7 @@ async def test_a_server_error_status_is_an_error(bench: Bench) -> None:
         ("/nowhere/123", ""),
     ],
 )
-async def test_a_route_is_a_template_and_never_a_path(bench: Bench, path: str, route: str) -> None:
+async def test_t05_a_route_is_a_template_and_never_a_path(bench: Bench, path: str, route: str) -> None:
     """Metrics and lines name the template, with literal mounts, so that series stay few."""
     await bench.get(path)
 
@@ -246,7 +246,7 @@ async def test_a_route_is_a_template_and_never_a_path(bench: Bench, path: str, r
 
 
 @pytest.mark.parametrize("path", ["/livez", "/health/db", "/metrics"])
-async def test_probes_are_silent(bench: Bench, path: str) -> None:
+async def test_t05_probes_are_silent(bench: Bench, path: str) -> None:
     """A probe leaves no span, no line and no metric."""
     await bench.get(path)
 
@@ -264,7 +264,7 @@ async def test_an_unknown_method_is_one_series(bench: Bench) -> None:
     assert bench.span.attributes["http.request.method_original"] == "BREW"
 
 
-async def test_a_duration_falls_into_its_bucket(bench: Bench) -> None:
+async def test_t05_a_duration_falls_into_its_bucket(bench: Bench) -> None:
     """The histogram has the fourteen stable buckets in seconds, and requests in flight are a gauge."""
     await bench.get("/items/1")
     await bench.get("/items/2")
@@ -288,7 +288,7 @@ async def test_a_stream_belongs_to_its_request(bench: Bench) -> None:
     assert trace_id() == ""
 
 
-async def test_an_abandoned_stream_ends_its_span_once(bench: Bench) -> None:
+async def test_t09_an_abandoned_stream_ends_its_span_once(bench: Bench) -> None:
     """When the client goes, the span ends once, the current span is clean and nothing is complained about."""
     begun = asyncio.Event()
 

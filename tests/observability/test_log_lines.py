@@ -71,7 +71,7 @@ def test_lines_within_a_span_carry_its_ids(stream: io.StringIO) -> None:
 
 
 @pytest.mark.usefixtures("session")
-def test_stdlib_and_server_lines_go_through_the_same_chain(stream: io.StringIO) -> None:
+def test_t02_stdlib_and_server_lines_go_through_the_same_chain(stream: io.StringIO) -> None:
     """A record of stdlib logging becomes one JSON line, with its extra fields and its logger's name."""
     logging.getLogger("uvicorn.error").info("Started %s", "server", extra={"port": 3000})
 
@@ -80,7 +80,7 @@ def test_stdlib_and_server_lines_go_through_the_same_chain(stream: io.StringIO) 
 
 
 @pytest.mark.usefixtures("session")
-def test_an_exception_is_told_without_local_variables(stream: io.StringIO) -> None:
+def test_t08_an_exception_is_told_without_local_variables(stream: io.StringIO) -> None:
     """A traceback shows the way and the message, and never the value of a local variable."""
     secret = "hunter2".upper()
 
@@ -135,7 +135,7 @@ CIRCLE["self"] = CIRCLE
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_hostile_value_becomes_one_valid_line(stream: io.StringIO, value: object) -> None:
+def test_t08_a_hostile_value_becomes_one_valid_line(stream: io.StringIO, value: object) -> None:
     """Whatever a field holds, one valid JSON line is written and nothing reaches the caller."""
     structlog.get_logger().info("hostile", value=value)
     logging.getLogger("old").info("hostile", extra={"value": value})
@@ -143,7 +143,7 @@ def test_a_hostile_value_becomes_one_valid_line(stream: io.StringIO, value: obje
     assert [line["event"] for line in lines(stream)] == ["hostile", "hostile"]
 
 
-def test_wrong_arguments_do_not_reach_the_caller(stream: io.StringIO) -> None:
+def test_t08_wrong_arguments_do_not_reach_the_caller(stream: io.StringIO) -> None:
     """Arguments that do not fit stand beside the template; a field called `event` makes way."""
     settings = ObservabilitySettings(log_format="json")
 

@@ -75,7 +75,7 @@ def test_metrics_have_variables_of_their_own() -> None:
         {"OTEL_METRIC_EXPORT_INTERVAL": "0"},
     ],
 )
-def test_an_invalid_value_is_warned_about_and_passed_over(environ: dict[str, str]) -> None:
+def test_t04_an_invalid_value_is_warned_about_and_passed_over(environ: dict[str, str]) -> None:
     """A value that cannot be used leaves a warning that names the variable, and the default holds."""
     variables = read(environ)
 

@@ -122,7 +122,7 @@ def test_users_own_instruments_are_shown_too() -> None:
     assert samples(telemetry)["own_calls_total", ()] == 2
 
 
-def test_two_in_one_process_do_not_meet() -> None:
+def test_t10_two_in_one_process_do_not_meet() -> None:
     """Each telemetry has its own providers and registry, and OpenTelemetry's globals stay as they were."""
     before = trace.get_tracer_provider()
     one, two = make(), make()
@@ -212,7 +212,7 @@ def test_the_sampler_variable_beats_the_setting(sampler: str) -> None:
     assert memory.get_finished_spans() == ()
 
 
-def test_the_scrape_parses_and_says_whose_it_is() -> None:
+def test_t05_the_scrape_parses_and_says_whose_it_is() -> None:
     """The page parses with Prometheus's own parser and names the service and its environment."""
     telemetry = Telemetry(
         Fixed(ObservabilitySettings()), service="shop", version="2.0", environment="test", environ={}
@@ -223,3 +223,27 @@ def test_the_scrape_parses_and_says_whose_it_is() -> None:
     assert labels["service_name"] == "shop"
     assert labels["service_version"] == "2.0"
     assert labels["deployment_environment_name"] == "test"
+
+
+def test_t06_a_metric_has_at_most_two_thousand_series() -> None:
+    """5,000 ids make 2,000 series, the last of which says that it is the rest, counters and histograms alike."""
+    telemetry = make()
+    ids = [(("id", str(number)),) for number in range(5000)]
+    telemetry.adopt(
+        "shop", Source(*(Measurement("shop.sales", "counter", 1, "Sold.", "1", one) for one in ids))
+    )
+    waits = (Measurement("shop.wait", "histogram", 1, "Waited.", "s", one, (1.0,), (1, 0)) for one in ids)
+    telemetry.adopt("till", Source(*waits))
+
+    shown = samples(telemetry)
+
+    overflow = (("otel_metric_overflow", "true"),)
+    for name in ("shop_sales_total", "shop_wait_seconds_count"):
+        series = {
+            tuple(pair for pair in labels if pair[1]): value  # to Prometheus an empty label is none
+            for (sample, labels), value in shown.items()
+            if sample == name
+        }
+        assert len(series) == 2000
+        assert sum(series.values()) == 5000
+        assert series[overflow] == 5000 - 1999

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.otlp import receiver
+from tests.observability.receiver import receiving
 from tests.process.test_stop import AGENT, TASK
 from tests.processes import Service, running, until
 
@@ -25,9 +25,9 @@ def lines_of(service: Service, trace_id: str) -> list[dict[str, object]]:
 def test_a_routed_task_is_one_trace_from_http_to_tracker(tmp_path: Path) -> None:
     """A route is one trace of HTTP, router, registry and tracker that continues the caller's traceparent."""
     with (
-        receiver() as otlp,
+        receiving() as otlp,
         running(
-            tmp_path, *LOGGED, "observability.exporter=otlp", f"observability.otlp_endpoint={otlp.url}"
+            tmp_path, *LOGGED, "observability.exporter=otlp", f"observability.otlp_endpoint={otlp.endpoint}"
         ) as service,
     ):
         httpx2.post(f"{service.url}/v1/agents", json=AGENT).raise_for_status()

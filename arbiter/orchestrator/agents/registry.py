@@ -24,6 +24,7 @@ from arbiter.orchestrator.agents.errors import (
     AgentReplaced,
     RegistryFull,
 )
+from arbiter.orchestrator.agents.figures import Figures
 from arbiter.orchestrator.agents.following import Following
 from arbiter.orchestrator.agents.index import Entry, Index
 from arbiter.orchestrator.agents.models import (
@@ -69,7 +70,7 @@ class AgentRegistry:
         self._following = Following(store, clock)
         self._registering = 0
         self._watch: asyncio.Task[None] | None = None
-        self._counts = dict.fromkeys(("registrations", "queries", "updates"), 0)
+        self._figures = Figures()
 
     async def start(self) -> None:
         """Load all agents. Nobody carries anything: whoever holds leases reserves them again."""
@@ -121,7 +122,7 @@ class AgentRegistry:
                 raise AgentExists(draft.id)
             case Added.FULL:
                 raise RegistryFull(limit)
-        self._counts["registrations"] += 1
+        self._figures.count("registrations")
         return self._entry(draft.id).agent
 
     async def get(self, agent_id: str) -> Agent:
@@ -136,9 +137,9 @@ class AgentRegistry:
         A page begins after the last agent of the page before it: agents whose score changed meanwhile may be passed
         over or met again, others not.
         """
-        index = self._index
-        self._counts["queries"] += 1
+        index, began = self._index, self._clock.monotonic()
         page = self._ranker.page(index, query)
+        self._figures.queried(self._clock.monotonic() - began)
         _annotate(candidates=len(index), matched=len(page.agents))
         return page
 
@@ -147,7 +148,7 @@ class AgentRegistry:
 
         The query's thresholds and its page have no say in it.
         """
-        self._counts["queries"] += 1
+        self._figures.count("queries")
         return Roster(self._index, query)
 
     async def unregister(self, agent_id: str) -> None:
@@ -186,7 +187,7 @@ class AgentRegistry:
         )
         if changing.agent is None and registered_at is not None and agent_id in self._index:
             raise AgentReplaced(agent_id)
-        self._counts["updates"] += 1
+        self._figures.count("updates")
         return self._changed(agent_id, changing)
 
     async def set_status(self, agent_id: str, status: AgentStatus) -> Agent:
@@ -284,19 +285,7 @@ class AgentRegistry:
 
     def measurements(self) -> Iterable[Measurement]:
         """Agents and their load, queries and how many of them found their ranking remembered."""
-        entries = list(self._loaded or ())
-        load = sum(entry.utilization for entry in entries) / len(entries) if entries else 0.0
-        yield Measurement("arbiter.registry.agents", "gauge", len(entries), "Registered agents.", "{agent}")
-        yield Measurement(
-            "arbiter.registry.utilization", "gauge", load / 100, "Mean utilisation of all agents."
-        )
-        for name, value in self._counts.items():
-            yield Measurement(f"arbiter.registry.{name}", "counter", value, f"Agent {name}.", "{call}")
-        for outcome, value in (("hit", self._ranker.hits), ("miss", self._ranker.misses)):
-            attributes = (("outcome", outcome),)
-            yield Measurement(
-                "arbiter.registry.rankings", "counter", value, "Rankings looked up.", "{ranking}", attributes
-            )
+        return self._figures.measurements(list(self._loaded or ()), self._ranker)
 
     @property
     def _index(self) -> Index:

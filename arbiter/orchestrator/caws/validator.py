@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final, Protocol
@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from opentelemetry import trace
 
 from arbiter.clock import SystemClock
+from arbiter.histogram import Histogram
 from arbiter.operation import operation
 from arbiter.orchestrator.caws import gates
 from arbiter.orchestrator.caws.case import Case, waivers_of
@@ -68,7 +69,7 @@ class CawsValidator:
         self._clock = clock or SystemClock()
         self._record: Record | None = None
         self._verdicts: Counter[tuple[str, str]] = Counter()
-        self._seconds = 0.0
+        self._durations: defaultdict[str, Histogram] = defaultdict(Histogram)
 
     @operation(span_attributes=("ruleset",))
     async def validate(
@@ -112,8 +113,10 @@ class CawsValidator:
         for (ruleset, verdict), count in self._verdicts.copy().items():
             labels = (("ruleset", ruleset), ("verdict", verdict))
             yield Measurement(name, "counter", count, about, "{spec}", labels)
-        about = "Time spent on judging working specs."
-        yield Measurement("arbiter.caws.validation.time", "counter", self._seconds, about, "s")
+        about = "How long working specs took to judge, by rule set."
+        for ruleset, durations in self._durations.copy().items():
+            of_ruleset = (("ruleset", ruleset),)
+            yield durations.measurement("arbiter.caws.validation.duration", about, "s", of_ruleset)
 
     async def _opinion(self, document: bytes | str, rules: Ruleset) -> Opinion | None:
         if self._external is None or not self._settings.current.external_command:
@@ -133,7 +136,7 @@ class CawsValidator:
 
     def _note(self, judgement: Judgement) -> None:
         self._verdicts[judgement.ruleset, judgement.verdict.value] += 1
-        self._seconds += judgement.duration_ms / 1000
+        self._durations[judgement.ruleset].observe(judgement.duration_ms / 1000)
         _log_waivers(judgement)
         span = trace.get_current_span()
         if span.is_recording():

@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 from opentelemetry import trace
 
+from arbiter.histogram import Histogram
 from arbiter.orchestrator.routing.models import Decision, Explanation
 from arbiter.orchestrator.routing.ports import Happening, Record, Tracker
 from arbiter.orchestrator.vocabulary import PerformanceReport
@@ -88,8 +89,7 @@ class Figures:
         self._decisions: Counter[tuple[str, bool]] = Counter()
         self._outcomes: Counter[tuple[bool, bool]] = Counter()
         self._fallbacks = 0
-        self._timed = 0
-        self._seconds = 0.0
+        self._durations = Histogram()
 
     def decided(self, decision: Decision, fallback_reason: str) -> None:
         """One decision more."""
@@ -99,8 +99,7 @@ class Figures:
 
     def took(self, seconds: float) -> None:
         """How long a decision took, from call to durable."""
-        self._timed += 1
-        self._seconds += seconds
+        self._durations.observe(seconds)
 
     def concluded(self, *, success: bool, late: bool) -> None:
         """One outcome more."""
@@ -119,10 +118,8 @@ class Figures:
         about = "Decisions made by the fallback, since the registry did not answer."
         yield Measurement("arbiter.router.fallbacks", "counter", self._fallbacks, about, "{decision}")
         yield Measurement("arbiter.router.leases", "gauge", leases, "Leases open.", "{lease}")
-        about = "Time that decisions took, from call to durable."
-        yield Measurement("arbiter.router.decision.time", "counter", self._seconds, about, "s")
-        about = "Decisions that were timed; a task routed again counts as well."
-        yield Measurement("arbiter.router.decision.timed", "counter", self._timed, about, "{decision}")
+        about = "Time that decisions took, from call to durable; a task routed again counts as well."
+        yield self._durations.measurement("arbiter.router.decision.duration", about, "s")
 
 
 def annotate(record: Record, *, fallback: bool) -> None:

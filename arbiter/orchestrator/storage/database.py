@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
 from sqlalchemy import Connection, select
 
@@ -27,6 +30,7 @@ from arbiter.orchestrator.storage.migrations import REVISIONS, present_revision,
 from arbiter.orchestrator.storage.news import Listener, News
 from arbiter.orchestrator.storage.threads import on_daemon_thread
 from arbiter.protocols import CheckResult, Measurement, Status
+from arbiter.tracing import span
 
 __all__ = ["Database"]
 
@@ -118,9 +122,8 @@ class Database:
             StorageUnavailable: the database is not open, or does not answer.
             StorageError: a statement failed. Whatever else `work` raises comes through unchanged.
         """
-        job = Job(work, then, lock)
-        self._opened().writer.put(job)
-        return await job.waiter
+        opened = self._opened()
+        return await self._done(Job(work, then, lock), opened.writer, "database.write")
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reader thread, in a read transaction: one consistent view, every awaited write in it.
@@ -131,9 +134,22 @@ class Database:
         Raises:
             StorageUnavailable, StorageError: as `write`.
         """
-        job = Job(work)
-        self._opened().reader.put(job)
-        return await job.waiter
+        opened = self._opened()
+        return await self._done(Job(work), opened.reader, "database.read")
+
+    async def _done(self, job: Job[T], lane: Writer | Reader, name: str) -> T:
+        """The job's result; on the trace of whoever waits, with the time that it stood in the queue."""
+        lane.put(job)
+        if not trace.get_current_span().is_recording():
+            return await job.waiter
+        system = self._opened().engines.writing.dialect.name
+        with span(name, {"db.system.name": system}, kind=SpanKind.CLIENT) as made:
+            try:
+                return await job.waiter
+            finally:
+                waited_s = (job.begun or time.perf_counter()) - job.queued
+                made.set_attribute("arbiter.database.waited_ms", round(waited_s * 1000, 3))
+                made.set_attribute("arbiter.database.shared", job.shared)
 
     async def check(self) -> CheckResult:
         """Whether the database answers a read."""
@@ -167,7 +183,7 @@ class Database:
             "arbiter.database.writes", "counter", writer.jobs, "Write jobs done or failed.", "{job}"
         )
         yield Measurement(
-            "arbiter.database.commits", "counter", writer.commits, "Transactions for them.", "{commit}"
+            "arbiter.database.commits", "counter", writer.commits, "Transactions that wrote.", "{commit}"
         )
         yield Measurement(
             "arbiter.database.waiting", "gauge", writer.waiting, "Write jobs that wait.", "{job}"

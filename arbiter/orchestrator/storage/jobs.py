@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import itertools
 import operator
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -30,6 +31,8 @@ class Job(Generic[T]):
         work: what is to be done; it may be run twice, so it changes nothing but the database.
         lock: names what the work changes that other instances change as well, so that they take turns; empty for nothing.
         then: called on the loop with the result, after the commit and before the waiter, also when the waiter is gone.
+        queued, begun: when it was made and when a thread took it up, on `time.perf_counter`.
+        shared: how many jobs its transaction had.
     """
 
     work: Callable[[Connection], T]
@@ -39,6 +42,9 @@ class Job(Generic[T]):
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     waiter: asyncio.Future[T] = field(init=False)
     error: BaseException | None = None
+    queued: float = field(default_factory=time.perf_counter)
+    begun: float = 0.0
+    shared: int = 1
     _result: T | None = None
 
     def __post_init__(self) -> None:
@@ -47,6 +53,7 @@ class Job(Generic[T]):
     def run(self, connection: Connection) -> None:
         """Do the work in the waiter's context, so that spans nest; raises what the work raises."""
         self.error = None
+        self.begun = self.begun or time.perf_counter()
         self._result = self.context.run(self.work, connection)
 
     def fail(self, error: BaseException) -> None:

@@ -108,6 +108,8 @@ class Writer:
                 return
 
     def _together(self, group: list[AnyJob]) -> None:
+        for job in group:
+            job.shared = len(group)
         with self._engine.begin() as connection:
             self._begin(connection, group)
             for job in group:
