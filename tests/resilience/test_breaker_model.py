@@ -16,15 +16,17 @@ from arbiter.errors import DeadlineExceeded, NotFound, Rejected
 from arbiter.resilience.outcome import Outcome
 from tests.resilience.kit import OwnError, World, turns
 
+HELD = ("forced-open", "disabled", "observe-only")
 WAYS = {
     ("closed", "open"),
     ("open", "half-open"),
     ("half-open", "open"),
     ("half-open", "closed"),
     ("open", "closed"),
-    *((state, held) for state in ("closed", "open", "half-open") for held in ("forced-open", "disabled")),
+    *((state, held) for state in ("closed", "open", "half-open") for held in HELD),
     ("forced-open", "closed"),
     ("disabled", "closed"),
+    ("observe-only", "closed"),
 }
 _ENDS: dict[str, Callable[[asyncio.Future[object]], object]] = {
     "success": lambda future: future.set_result("fine"),
@@ -41,10 +43,13 @@ Flying = tuple[asyncio.Task[object], "asyncio.Future[object]", int]
 class Breaker(RuleBasedStateMachine):
     """Concurrent tasks through the proxy, on the fake clock."""
 
+    keys = _SETTINGS
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(**_SETTINGS)
-        self.runner = asyncio.Runner()
+        self.world = World(**self.keys)
+        # Not a Runner: setting a signal handler for every step takes longer than the step.
+        self.loop = asyncio.new_event_loop()
         self.flying: list[Flying] = []
         self.begun = 0
         self.seen: Counter[str] = Counter()
@@ -58,14 +63,15 @@ class Breaker(RuleBasedStateMachine):
         self._settle()
         assert not self.flying
         assert self._in_flight() == 0
-        self.runner.close()
+        self._end_timers()
+        self.loop.close()
 
     @rule(count=st.integers(1, 4))
     def call(self, count: int) -> None:
         """Begin calls together."""
         for _ in range(count):
             most = max(self.world.breaker.permits_in_use, self.world.breaker.policy.half_open_permits)
-            [(task, future)] = self.runner.run(self.world.begin())
+            [(task, future)] = self.loop.run_until_complete(self.world.begin())
             self.begun += 1
             self.flying.append((task, future, self.world.breaker.era))
             assert self.world.breaker.permits_in_use <= most
@@ -101,10 +107,10 @@ class Breaker(RuleBasedStateMachine):
         self.world.clock.advance(seconds)
         self._settle()
 
-    @rule(act=st.sampled_from(["open", "close", "reset", "disable"]))
+    @rule(act=st.sampled_from(["open", "close", "reset", "disable", "observe"]))
     def steer(self, act: str) -> None:
         """An operator takes a hand, where the way is allowed."""
-        if self.world.state in ("forced-open", "disabled") and act not in ("close", "reset"):
+        if self.world.state in HELD and act not in ("close", "reset"):
             return
         getattr(self.world.breakers, act)("pay.charge")
         self._look()
@@ -113,7 +119,7 @@ class Breaker(RuleBasedStateMachine):
     def reload(self, threshold: int, permits: int) -> None:
         """Settings change; states and counts stay."""
         before = (self.world.state, self.world.breaker.fail_counter)
-        self.world.reload(**_SETTINGS | {"failure_threshold": threshold, "half_open_permits": permits})
+        self.world.reload(**self.keys | {"failure_threshold": threshold, "half_open_permits": permits})
         assert (self.world.state, self.world.breaker.fail_counter) == before
 
     @invariant()
@@ -146,8 +152,17 @@ class Breaker(RuleBasedStateMachine):
             interval = self.world.breaker.reset_timeout
             assert self.interval is None or interval >= self.interval
             self.interval = interval
-        elif self.world.state in ("closed", "forced-open", "disabled"):
+        elif self.world.state in ("closed", *HELD):
             self.interval = None
+
+    def _end_timers(self) -> None:
+        """What is left on the loop is the one timer of the deadlines, at most."""
+        left = asyncio.all_tasks(self.loop)
+        assert len(left) <= 1
+        assert {task.get_name() for task in left} <= {"arbiter.timer"}
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(turns())
 
     def _in_flight(self) -> float:
         return next(
@@ -163,7 +178,7 @@ class Breaker(RuleBasedStateMachine):
 
     def _settle(self) -> None:
         """Let everything run, and take the calls that ended out of the air."""
-        self.runner.run(turns(8))
+        self.loop.run_until_complete(turns(8))
         for task, _, _ in [flying for flying in self.flying if flying[0].done()]:
             self.seen[_outcome(task)] += 1
         self.flying = [flying for flying in self.flying if not flying[0].done()]
@@ -182,5 +197,14 @@ def _outcome(task: asyncio.Task[object]) -> str:
     return names.get(type(error), Outcome.REJECTED)
 
 
+class Windowed(Breaker):
+    """The same of a circuit that judges by rates, over a window as small as the machine's runs."""
+
+    keys = _SETTINGS | {"window": "count", "window_calls": 4, "minimum_calls": 2, "failure_rate_percent": 50}
+
+
 TestBreaker = Breaker.TestCase
-TestBreaker.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestBreaker.settings = settings(max_examples=2_000, stateful_step_count=20, deadline=None)
+
+TestWindowed = Windowed.TestCase
+TestWindowed.settings = settings(max_examples=300, stateful_step_count=20, deadline=None)
