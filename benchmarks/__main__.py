@@ -10,7 +10,7 @@ import structlog
 
 from benchmarks.harness import Row, present, save
 
-SUITES = ("caws", "container", "guard", "health", "routing", "settings", "start", "telemetry")
+SUITES = ("caws", "conformance", "container", "guard", "health", "routing", "settings", "start", "telemetry")
 
 
 def main(chosen: list[str]) -> None:

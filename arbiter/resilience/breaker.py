@@ -81,10 +81,10 @@ class CircuitBreaker(Circuit):
         if self._plain:
             # The frequent case, with nobody to tell: a failure of a closed circuit that does not open it.
             with self._lock:
-                storage = self._state_storage
+                storage: Any = self._state_storage
                 is_simple = self._plain and era == self.era and not self._excluded_exceptions
-                if is_simple and storage.counter + 1 < self._fail_max:
-                    storage.increment_counter()
+                if is_simple and storage._fail_counter + 1 < self._fail_max:
+                    storage._fail_counter += 1
                     self.last_failure = error
                     self.quiet = False
                     return

@@ -1,7 +1,8 @@
 """The state machine of a circuit: states, time, counters, steering, and the delivery of what happens.
 
-It is pybreaker's (whose protected names used here are `_lock`, `_state`, `_state_storage`, `_fail_max`,
-`_success_threshold`, `_excluded_exceptions`, `_create_new_state` and a state's `_name`), with eras, a monotonic clock, back-off and listeners that are told after the lock is released.
+It is pybreaker's, with eras, a monotonic clock, back-off and listeners that are told after the lock is released. Of its
+protected names are used `_lock`, `_state`, `_state_storage`, `_fail_max`, `_success_threshold`, `_excluded_exceptions`,
+`_create_new_state`, a state's `_name` and the memory storage's `_fail_counter`.
 
     closed --failures--> open --interval over, next call--> half-open --successes--> closed
                            ^----------- a failed or hung trial ----------'
@@ -356,7 +357,8 @@ class Circuit(pybreaker.CircuitBreaker):
         state = self._state.name
         quiet = self._window is None and not self._audience.hears_calls and not self.fail_counter
         self._lets_all_through = state in (CLOSED, DISABLED, OBSERVED)
-        self._plain = state == CLOSED and self._window is None and not self._audience.members
+        is_own = isinstance(self._state_storage, pybreaker.CircuitMemoryStorage)
+        self._plain = state == CLOSED and is_own and self._window is None and not self._audience.members
         self.quiet = state == DISABLED or (state in (CLOSED, OBSERVED) and quiet)
         self._shut_until = math.inf if state == FORCED_OPEN else -math.inf
         if state == OPEN:

@@ -73,12 +73,13 @@ class Rules:
         ignore: types that say nothing; they win over the two others.
         answers: types that count as success.
         record: types that count as failure; what is in none of the three counts as an answer.
+        known: what was found of the types that came along.
     """
 
     ignore: tuple[type[BaseException], ...] = (Rejected,)
     answers: tuple[type[BaseException], ...] = (DomainError,)
     record: tuple[type[BaseException], ...] = (Exception,)
-    _known: dict[type[BaseException], Outcome] = field(
+    known: dict[type[BaseException], Outcome] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -88,14 +89,14 @@ class Rules:
 
     def outcome_of(self, error: BaseException) -> Outcome:
         """The outcome of a call that raised `error`."""
-        return self._known.get(type(error)) or self._judged(error)
+        return self.known.get(type(error)) or self._judged(error)
 
     def _judged(self, error: BaseException) -> Outcome:
         if isinstance(error, BaseExceptionGroup):
             return self._outcome_of_group(error)
-        if len(self._known) >= _MOST_KNOWN:  # somebody makes types as they go
-            self._known.clear()
-        outcome = self._known[type(error)] = self._outcome_of_one(error)
+        if len(self.known) >= _MOST_KNOWN:  # somebody makes types as they go
+            self.known.clear()
+        outcome = self.known[type(error)] = self._outcome_of_one(error)
         return outcome
 
     def _outcome_of_one(self, error: BaseException) -> Outcome:

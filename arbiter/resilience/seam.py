@@ -70,6 +70,7 @@ class Seam:
         "_applied",
         "_breaker",
         "_circuit",
+        "_known",
         "_limit",
         "_monotonic",
         "_overrun_s",
@@ -102,7 +103,8 @@ class Seam:
         self.users = 0
         self.pool, self.fails_if = pool, about.fails_if
         self.layers = Layers(name, parts, self.tally)
-        self._parts, self._plan, self._rules = parts, plan, parts.rules
+        self._parts, self._plan = parts, plan
+        self._rules, self._known = parts.rules, parts.rules.known
         self._circuit = parts.breakers.get(name, rules=parts.rules, interval=about.open_interval_s)
         self._monotonic = parts.clock.monotonic
         self._queue: DeadlineQueue | None = None
@@ -194,7 +196,7 @@ class Seam:
             self._drop(call)  # no thread was free: nothing ran
             self._count_saturation()
             return
-        self._end(call, error, self._rules.outcome_of(error))
+        self._end(call, error, self._known.get(type(error)) or self._rules.outcome_of(error))
 
     def unwanted(self, call: Call, result: object) -> None:
         """The call returned what its operation declares a failure."""
