@@ -86,7 +86,9 @@ def _pybreaker_call(*, fail_max: int = 3, open_s: float = 60.0, trials: int = 1)
 
 
 def _aiobreaker(*, fail_max: int = 3, open_s: float = 60.0, trials: int = 1) -> Through:  # noqa: ARG001
-    return aiobreaker.CircuitBreaker(fail_max=fail_max, timeout_duration=timedelta(seconds=open_s)).call_async
+    breaker = aiobreaker.CircuitBreaker(fail_max=fail_max, timeout_duration=timedelta(seconds=open_s))
+    through: Through = breaker.call_async
+    return through
 
 
 def _purgatory(*, fail_max: int = 3, open_s: float = 60.0, trials: int = 1) -> Through:  # noqa: ARG001
