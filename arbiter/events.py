@@ -26,6 +26,8 @@ __all__ = [
     "RestartRequired",
     "SettingsApplied",
     "SettingsRejected",
+    "SharingDegraded",
+    "SharingRecovered",
     "StepFinished",
 ]
 
@@ -91,6 +93,20 @@ class FellBack:
     name: str
     to: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharingDegraded:
+    """The store by which instances share their circuit breakers does not answer: each decides by itself."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharingRecovered:
+    """It answers again, after so long; what was decided meanwhile has been told."""
+
+    after_s: float
 
 
 @dataclass(frozen=True, slots=True)

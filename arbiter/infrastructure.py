@@ -20,9 +20,11 @@ from arbiter.observability.asgi import TelemetryMiddleware
 from arbiter.observability.events_log import EventLog
 from arbiter.observability.events_metrics import LifecycleMetrics
 from arbiter.observability.process_metrics import ProcessMetrics
+from arbiter.observability.events_span import SpanEvents
 from arbiter.observability.telemetry import Telemetry
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry
+from arbiter.resilience.shared.fleet import SharedCircuits
 from arbiter.serving.limits import BodyLimit
 from arbiter.serving.nothing import NothingServed
 from arbiter.settings.framework import FrameworkSettings
@@ -52,7 +54,10 @@ class Infrastructure(Container):
     lifecycle_metrics = providers.Singleton(LifecycleMetrics)
     process_metrics = providers.Singleton(ProcessMetrics)
     events = providers.Singleton(
-        EventBus, sinks=providers.List(providers.Singleton(EventLog), recent, lifecycle_metrics)
+        EventBus,
+        sinks=providers.List(
+            providers.Singleton(EventLog), providers.Singleton(SpanEvents), recent, lifecycle_metrics
+        ),
     )
 
     alerts = providers.Singleton(
@@ -74,8 +79,13 @@ class Infrastructure(Container):
     tracer = telemetry.provided.tracer
     meter = telemetry.provided.meter
 
+    sharing = providers.Singleton(SharedCircuits, config.resilience.redis_url, events)
     breakers = providers.Singleton(
-        BreakerRegistry, settings=settings.latest(lambda s: s.resilience), clock=clock, events=events
+        BreakerRegistry,
+        settings=settings.latest(lambda s: s.resilience),
+        clock=clock,
+        events=events,
+        sharing=sharing,
     )
     guard = providers.Singleton(
         Guard,

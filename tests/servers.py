@@ -25,7 +25,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Postgresql", "ServerMissing", "free_port", "postgresql", "prometheus", "promtool"]
+__all__ = [
+    "Postgresql",
+    "RedisServer",
+    "ServerMissing",
+    "free_port",
+    "postgresql",
+    "prometheus",
+    "promtool",
+    "redis_server",
+]
 
 _START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
@@ -75,6 +84,81 @@ def postgresql() -> Iterator[Postgresql]:
             yield _ready(Postgresql(port), process)
         finally:
             _end(process)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class RedisServer:
+    """A Redis on a port of its own, which it keeps while it is stopped and started again. It keeps nothing on disk."""
+
+    def __init__(self, binary: str, directory: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._binary, self._directory = binary, directory
+        self._identity = _identity(directory)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Serve, from nothing."""
+        options = {"port": str(self.port), "bind": "127.0.0.1", "save": "", "appendonly": "no"}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        with (self._directory / "log").open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._binary, *words],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._directory,
+                **self._identity,
+            )
+        self._await_answer(self._process)
+
+    def stop(self) -> None:
+        """End at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Answer no more, with every connection still open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
+        until = time.monotonic() + _START_LIMIT_S
+        while time.monotonic() < until and process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.02)
+        raise ServerMissing(f"Redis did not start within {_START_LIMIT_S:g} s")
+
+
+@contextlib.contextmanager
+def redis_server(*, running: bool = True) -> Iterator[RedisServer]:
+    """A Redis for as long as the block lasts.
+
+    Raises:
+        ServerMissing: the driver or the binary is not installed.
+    """
+    if importlib.util.find_spec("redis") is None:
+        raise ServerMissing("redis is not installed (extra `redis`)")
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise ServerMissing("no Redis server is installed (Debian: apt-get install redis-server)")
+    directory = Path(tempfile.mkdtemp(prefix="arbiter-redis-"))
+    try:
+        server = RedisServer(binary, directory)
+        try:
+            if running:
+                server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -20,6 +20,7 @@ RESERVED = {
     "dependency_injector": ("container/", "infrastructure.py"),
     "dynaconf": ("settings/",),
     "pybreaker": ("resilience/",),
+    "redis": ("resilience/shared/",),
     "opentelemetry.sdk": ("observability/",),
     "opentelemetry.exporter": ("observability/",),
     "sqlalchemy": ("orchestrator/storage/", "orchestrator/agents/store.py", "orchestrator/routing/store.py", "orchestrator/performance/store"),
@@ -66,7 +67,7 @@ def test_importing_the_framework_needs_no_extra() -> None:
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"fastapi", "fastapi_offline", "sqlalchemy", "alembic", "yaml", "psycopg"}:
+        if name.split(".")[0] in {"fastapi", "fastapi_offline", "sqlalchemy", "alembic", "yaml", "psycopg", "redis"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 import logging

@@ -18,6 +18,8 @@ from arbiter.events import (
     RestartRequired,
     SettingsApplied,
     SettingsRejected,
+    SharingDegraded,
+    SharingRecovered,
     StepFinished,
 )
 from arbiter.protocols import Status
@@ -54,6 +56,10 @@ class EventLog:
                 )
             case FellBack(name=name, to=to, error=error):
                 log.debug("call.fell_back", operation=name, to=to, error=error)
+            case SharingDegraded(reason=reason):
+                log.warning("breakers.sharing.degraded", reason=reason)
+            case SharingRecovered(after_s=after_s):
+                log.info("breakers.sharing.recovered", after_s=round(after_s, 3))
             case HealthChanged():
                 _health(event)
             case LoopBlocked() | LoopFreed():

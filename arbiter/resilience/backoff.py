@@ -42,6 +42,15 @@ class OpenInterval:
         self._given_s: float | None = None
         self._floor_s = 0.0
 
+    @property
+    def attempt(self) -> int:
+        """Failed half-open periods since the circuit was last closed."""
+        return self._attempt
+
+    def resume(self, attempt: int) -> None:
+        """Count on from `attempt`, which another instance has come to."""
+        self._attempt = attempt
+
     def forget(self) -> None:
         """The circuit closed: the next interval is the first."""
         self._attempt, self._floor_s = 0, 0.0

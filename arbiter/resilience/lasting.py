@@ -12,7 +12,7 @@ from typing import Any
 
 from arbiter.resilience.call import Call
 from arbiter.resilience.seam import Seam
-from arbiter.resilience.stream import stream
+from arbiter.resilience.stream import admitted, stream
 
 __all__ = ["lasting"]
 
@@ -34,7 +34,7 @@ class _Guarded(AbstractAsyncContextManager[Any, bool | None]):
 
     async def __aenter__(self) -> Any:
         seam = self._seam
-        call = self._call = seam.admit()
+        call = self._call = await admitted(seam)
         try:
             entered = await self._manager.__aenter__()
         except BaseException as error:

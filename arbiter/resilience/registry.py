@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from random import Random
+from typing import Any
 
 from arbiter.errors import NotFound
 from arbiter.protocols import CheckResult, Clock, EventSink, Live, Measurement, Status
@@ -18,6 +19,8 @@ from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.outcome import Rules
 from arbiter.resilience.policy import Policy
 from arbiter.resilience.settings import ResilienceSettings
+from arbiter.resilience.shared.breaker import SharedBreaker
+from arbiter.resilience.shared.fleet import SharedCircuits
 from arbiter.resilience.states import CLOSED, DISABLED, OBSERVED, STATES, BreakerStatus
 
 __all__ = ["BreakerRegistry", "BreakerUnknown", "policy_of"]
@@ -54,6 +57,7 @@ class BreakerRegistry:
         events: takes their transitions and rejections.
         rules: what counts as a failure where a breaker is called by itself.
         seed: makes the jitter repeatable; each breaker draws its own sequence from it.
+        sharing: whom the breakers are shared with, if with anybody.
     """
 
     def __init__(
@@ -64,7 +68,9 @@ class BreakerRegistry:
         *,
         rules: Rules | None = None,
         seed: int | None = None,
+        sharing: SharedCircuits | None = None,
     ) -> None:
+        self._sharing = sharing if sharing is not None and sharing.is_shared else None
         self._settings, self._clock, self._events = settings, clock, events
         self._rules, self._seed = rules, seed
         self._breakers: dict[str, CircuitBreaker] = {}
@@ -84,6 +90,8 @@ class BreakerRegistry:
         """Forget a breaker that nothing uses any more; unknown names are passed over."""
         with self._lock:
             self._breakers.pop(name, None)
+        if self._sharing is not None:
+            self._sharing.leave(name)
 
     def list(self) -> tuple[BreakerStatus, ...]:
         """How every breaker stands, by name."""
@@ -159,15 +167,19 @@ class BreakerRegistry:
 
     def _make(self, name: str, rules: Rules | None, interval: Interval | None) -> CircuitBreaker:
         seed = None if self._seed is None else f"{self._seed}:{name}"
-        return CircuitBreaker(
-            name,
-            policy_of(self._settings.current, name),
-            clock=self._clock,
-            events=self._events,
-            rng=Random(seed),  # noqa: S311  jitter, not a secret
-            rules=rules,
-            interval=interval,
-        )
+        policy = policy_of(self._settings.current, name)
+        others: dict[str, Any] = {
+            "clock": self._clock,
+            "events": self._events,
+            "rng": Random(seed),  # noqa: S311  jitter, not a secret
+            "rules": rules,
+            "interval": interval,
+        }
+        if self._sharing is None:
+            return CircuitBreaker(name, policy, **others)
+        shared = SharedBreaker(name, policy, fleet=self._sharing, **others)
+        self._sharing.join(shared)
+        return shared
 
 
 def _measurements_of(status: BreakerStatus) -> Iterator[Measurement]:

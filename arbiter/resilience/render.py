@@ -16,6 +16,7 @@ from typing import Any, Final
 from arbiter.resilience.compose import COMPOSED_NAMES, composed, fallback_names
 from arbiter.resilience.lasting import lasting
 from arbiter.resilience.plan import Plan
+from arbiter.resilience.shared.undecided import Undecided
 from arbiter.resilience.stream import awaited, stream
 
 __all__ = ["forwarding_method", "guarded_method"]
@@ -26,6 +27,7 @@ _HELPERS: Final = {
     "_arbiter_lasting": lasting,
     "_arbiter_awaited": awaited,
     "_arbiter_Coroutine": CoroutineType,
+    "_arbiter_Undecided": Undecided,
     **COMPOSED_NAMES,
 }
 
@@ -107,7 +109,7 @@ def _bracket(plan: Plan, signature: inspect.Signature, wait: str, late: list[str
         "_arbiter_gate = _arbiter_seam.gate",
         "_arbiter_call = _arbiter_gate.era",  # before `quiet`: a verdict of an older era is harmless, of a newer not
         "if not _arbiter_gate.quiet:",
-        f"{_INDENT}_arbiter_call = _arbiter_gate.admit()",
+        *(_INDENT + line for line in _admission(wait)),
         *_annotation(plan),
         "try:",
         f"{_INDENT}_arbiter_result = {wait}{_invocation(plan, signature)}",
@@ -128,6 +130,18 @@ def _invocation(plan: Plan, signature: inspect.Signature) -> str:
     if not plan.is_offloaded:
         return f"{method}({arguments})"
     return f"_arbiter_seam.pool.run(_arbiter_seam.name, {', '.join(filter(None, (method, arguments)))})"
+
+
+def _admission(wait: str) -> list[str]:
+    ask = "raise _arbiter_seam.turned_away() from None"
+    if wait:
+        ask = f"_arbiter_call = {wait}_arbiter_asked.admitted(_arbiter_gate)"
+    return [
+        "try:",
+        f"{_INDENT}_arbiter_call = _arbiter_gate.admit()",
+        "except _arbiter_Undecided as _arbiter_asked:",
+        f"{_INDENT}{ask}",
+    ]
 
 
 def _asking(plan: Plan) -> list[str]:

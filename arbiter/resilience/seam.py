@@ -39,7 +39,7 @@ from arbiter.resilience.policy import Policy
 from arbiter.resilience.pool import Pool
 from arbiter.resilience.registry import policy_of
 from arbiter.resilience.settings import ResilienceSettings
-from arbiter.resilience.states import UnwantedResult
+from arbiter.resilience.states import CircuitOpen, UnwantedResult
 from arbiter.resilience.tally import BOUNDS_S, QUICK_S, Tally
 
 __all__ = ["Seam"]
@@ -212,6 +212,11 @@ class Seam:
         """The call turned out not to be one: nothing is counted and no span is sent."""
         self._leave_queue(call)
         self._drop(call)
+
+    def turned_away(self) -> CircuitOpen:
+        """Count a call that only the fleet could let through and that cannot wait for its answer; its rejection."""
+        self.tally.others[REJECTED] += 1
+        return self._circuit.refused(self._monotonic())
 
     # The deadline's part.
 

@@ -1,14 +1,14 @@
 """The `[resilience]` section: how guarded calls behave, for all operations and for single ones.
 
-`[resilience.operations.<provider>.<method>]` overrides any key for one operation. Every key is live: counters and
-states of the breakers are kept when a reload changes them.
+`[resilience.operations.<provider>.<method>]` overrides any key for one operation. All but `redis_url` are live:
+counters and states of the breakers are kept when a reload changes them.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from arbiter.resilience.policy import CONSECUTIVE, COUNT, Policy
 from arbiter.section import LIVE, Section
@@ -188,6 +188,10 @@ class ResilienceSettings(Section):
 
     offload_threads: Annotated[_Count, LIVE] = 8
     """Threads of each component for its offloaded methods; a call that finds none free is rejected as saturated."""
+
+    redis_url: SecretStr = SecretStr("")
+    """Where instances share their circuit breakers (`redis://host:6379/0`); empty, each has its own. Needs the extra
+    `redis`."""
 
     operations: Annotated[dict[str, dict[str, OperationSettings]], LIVE] = Field(default_factory=dict)
     """Overrides by provider and method: `[resilience.operations.registry.query]`."""

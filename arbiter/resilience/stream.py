@@ -12,17 +12,26 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from arbiter.resilience.seam import Seam
+from arbiter.resilience.shared.undecided import Undecided
 
-__all__ = ["awaited", "stream"]
+__all__ = ["admitted", "awaited", "stream"]
 
 T = TypeVar("T")
+
+
+async def admitted(gate: Any) -> Any:
+    """Have `gate` admit a call; where only the fleet can, wait for its answer."""
+    try:
+        return gate.admit()
+    except Undecided as undecided:
+        return await undecided.admitted(gate)
 
 
 async def awaited(seam: Seam, coroutine: Coroutine[Any, Any, T]) -> T:
     """Await `coroutine`, which a method that is no coroutine function returned, as a guarded call."""
     gate: Any = seam.gate
     try:
-        call = gate.admit()
+        call = await admitted(gate)
     except BaseException:
         coroutine.close()
         raise
@@ -42,7 +51,7 @@ async def awaited(seam: Seam, coroutine: Coroutine[Any, Any, T]) -> T:
 async def stream(seam: Seam, source: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
     """Pass on what `source` yields, and to it what is sent or thrown in."""
     context = copy_context()
-    call = context.run(seam.admit)
+    call = await _Inside(context, admitted(seam))
     step = source.__anext__()
     try:
         while True:

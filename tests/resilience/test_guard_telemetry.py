@@ -13,13 +13,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NoOpTracer, StatusCode
 
 from arbiter.errors import NotFound
+from arbiter.events import EventBus
+from arbiter.observability.events_span import SpanEvents
 from arbiter.operation import operation
 from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.deadline import Deadlines
+from arbiter.resilience.guard import Guard
 from arbiter.resilience.proxy import guarded
+from arbiter.resilience.registry import BreakerRegistry
 from arbiter.resilience.states import CircuitOpen
 from arbiter.testing.clock import FakeClock
-from tests.resilience.kit import OwnError, World, ended
+from tests.resilience.kit import OwnError, Pay, World, ended
 
 
 class Traced:
@@ -29,7 +33,8 @@ class Traced:
         self.exporter = InMemorySpanExporter()
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.world = World(tracer=provider.get_tracer("test"))
+        self.tracer = provider.get_tracer("test")
+        self.world = World(tracer=self.tracer)
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
@@ -80,6 +85,35 @@ async def test_a_failure_is_recorded_on_the_span() -> None:
         (StatusCode.ERROR, ["exception"]),
     ]
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+async def test_a_transition_is_an_event_of_the_span_of_the_call_that_caused_it() -> None:
+    """Exactly one, on the third failure's span; a rejection is noted on its caller's."""
+    traced = Traced()
+    world = traced.world
+    sinks = EventBus([SpanEvents()])
+    breakers = BreakerRegistry(world.live, world.clock, sinks)
+    pay = guarded(Pay)(guard=Guard(world.live, breakers, traced.tracer, world.clock, sinks))
+    for _ in range(3):
+        await ended(asyncio.ensure_future(pay.charge(OwnError())))
+    with traced.tracer.start_as_current_span("caller"):
+        await ended(asyncio.ensure_future(pay.charge()))
+
+    noted = [
+        (span.name, event.name, dict(event.attributes or {}))
+        for span in traced.spans
+        for event in span.events
+    ]
+    changes = [one for one in noted if one[1] != "exception"]
+
+    assert changes == [
+        (
+            "pay.charge",
+            "circuit_breaker.changed",
+            {"operation": "pay.charge", "old": "closed", "new": "open"},
+        ),
+        ("caller", "call.rejected", {"operation": "pay.charge", "reason": "open"}),
+    ]
 
 
 class Untouchable(NoOpTracer):
