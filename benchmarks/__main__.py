@@ -10,7 +10,18 @@ import structlog
 
 from benchmarks.harness import Row, present, save
 
-SUITES = ("caws", "conformance", "container", "guard", "health", "routing", "settings", "start", "telemetry")
+SUITES = (
+    "caws",
+    "conformance",
+    "container",
+    "guard",
+    "health",
+    "routing",
+    "settings",
+    "sharing",
+    "start",
+    "telemetry",
+)
 
 
 def main(chosen: list[str]) -> None:
