@@ -7,10 +7,12 @@ settings to every breaker; states and counts stay.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from random import Random
 from typing import Any
+
+import pybreaker
 
 from arbiter.errors import NotFound
 from arbiter.protocols import CheckResult, Clock, EventSink, Live, Measurement, Status
@@ -21,6 +23,7 @@ from arbiter.resilience.policy import Policy
 from arbiter.resilience.settings import ResilienceSettings
 from arbiter.resilience.shared.breaker import SharedBreaker
 from arbiter.resilience.shared.fleet import SharedCircuits
+from arbiter.resilience.shared.stored import StoredBreaker
 from arbiter.resilience.states import CLOSED, DISABLED, OBSERVED, STATES, BreakerStatus
 
 __all__ = ["BreakerRegistry", "BreakerUnknown", "policy_of"]
@@ -58,6 +61,7 @@ class BreakerRegistry:
         rules: what counts as a failure where a breaker is called by itself.
         seed: makes the jitter repeatable; each breaker draws its own sequence from it.
         sharing: whom the breakers are shared with, if with anybody.
+        storage: makes one of pybreaker's storages for the breaker of a name; see `StoredBreaker`.
     """
 
     def __init__(
@@ -69,7 +73,9 @@ class BreakerRegistry:
         rules: Rules | None = None,
         seed: int | None = None,
         sharing: SharedCircuits | None = None,
+        storage: Callable[[str], pybreaker.CircuitBreakerStorage] | None = None,
     ) -> None:
+        self._storage = storage
         self._sharing = sharing if sharing is not None and sharing.is_shared else None
         self._settings, self._clock, self._events = settings, clock, events
         self._rules, self._seed = rules, seed
@@ -175,6 +181,8 @@ class BreakerRegistry:
             "rules": rules,
             "interval": interval,
         }
+        if self._storage is not None:
+            return StoredBreaker(name, policy, storage=self._storage(name), **others)
         if self._sharing is None:
             return CircuitBreaker(name, policy, **others)
         shared = SharedBreaker(name, policy, fleet=self._sharing, **others)

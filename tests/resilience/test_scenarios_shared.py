@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import subprocess
 import sys
 import time
@@ -32,7 +31,7 @@ from arbiter.resilience.shared.redis_store import RedisStore
 from arbiter.resilience.states import CircuitOpen
 from arbiter.testing.live import Fixed
 from tests.resilience.kit import Log, OwnError, Pay, ended
-from tests.servers import RedisServer, ServerMissing, redis_server
+from tests.servers import RedisServer
 
 PROJECT = Path(__file__).parent.parent.parent
 LIMIT_S = 20.0
@@ -85,18 +84,6 @@ class Instance:
         finally:
             self._process.kill()
             self._process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    """A real Redis; skips where there is none, fails where it must be there."""
-    try:
-        with redis_server() as server:
-            yield server
-    except ServerMissing as missing:
-        if os.environ.get("ARBITER_REQUIRE_SERVERS") == "1":
-            raise
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
@@ -323,18 +310,6 @@ async def _until_async(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while not holds():  # noqa: ASYNC110  what is awaited happens in another thread or process
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def absent() -> Iterator[RedisServer]:
-    """A Redis that does not run yet."""
-    try:
-        with redis_server(running=False) as server:
-            yield server
-    except ServerMissing as missing:
-        if os.environ.get("ARBITER_REQUIRE_SERVERS") == "1":
-            raise
-        pytest.skip(str(missing))
 
 
 async def test_g60_without_redis_an_instance_is_a_breaker_of_its_own(absent: RedisServer) -> None:
