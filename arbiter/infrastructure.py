@@ -19,8 +19,8 @@ from arbiter.management.recent import RecentEvents
 from arbiter.observability.asgi import TelemetryMiddleware
 from arbiter.observability.events_log import EventLog
 from arbiter.observability.events_metrics import LifecycleMetrics
-from arbiter.observability.process_metrics import ProcessMetrics
 from arbiter.observability.events_span import SpanEvents
+from arbiter.observability.process_metrics import ProcessMetrics
 from arbiter.observability.telemetry import Telemetry
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry

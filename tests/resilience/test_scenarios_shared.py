@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from arbiter.clock import SystemClock
 from arbiter.errors import ConfigurationError
-from arbiter.events import SharingDegraded, SharingRecovered
+from arbiter.events import CallRejected, SharingDegraded, SharingRecovered
 from arbiter.protocols import Status
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.proxy import guarded
@@ -415,7 +415,9 @@ async def test_a_plain_method_in_a_loop_never_blocks_it_for_a_lease(redis: Redis
 
         await _until_async(probes)
 
-        assert results[0] == "Undecided"
+        rejected = sum(isinstance(event, CallRejected) for event in alone.log.events)
+        assert results[0] == "CircuitOpen"
+        assert rejected == alone.breaker("price").rejected == len(results) - 1
 
 
 async def test_a_plain_method_in_a_thread_waits_for_its_lease(redis: RedisServer) -> None:
