@@ -1,4 +1,4 @@
-"""The framework's commands: run, check, config, status, new; and the applications' own, joined by entry point."""
+"""The framework's commands: run, check, config, status, breakers, new; and the applications' own, joined by entry point."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ COMMANDS = {
     "config": "arbiter.cli.config:commands",
     "graph": "arbiter.cli.graph:show_graph",
     "status": "arbiter.cli.status:show_status",
+    "breakers": "arbiter.cli.breakers:commands",
     "new": "arbiter.cli.new:new_application",
 }
 """Where each command is: imported when it is called, or when `--help` lists them all."""

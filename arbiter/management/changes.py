@@ -1,20 +1,22 @@
-"""What an operator can change: the settings' reload, a logger's level, maintenance."""
+"""What an operator can change: the settings' reload, a logger's level, a circuit breaker, maintenance."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.requests import Request
 
-from arbiter.errors import Invalid
+from arbiter.errors import ArbiterError, Invalid
 from arbiter.health.registry import HealthRegistry
 from arbiter.management.access import Change, Unusable
 from arbiter.management.answers import as_json
 from arbiter.management.operator import Loggers, Operator
+from arbiter.resilience.registry import ACTIONS, BreakerUnknown
+from arbiter.resilience.states import TransitionRefused
 from arbiter.serving.problems import FieldError, problem
 from arbiter.settings.live import ReloadResult
 
@@ -59,6 +61,19 @@ class Changes:
         after = _level_of(loggers, name)
         return Change(before, after, as_json({"name": name, **after}))
 
+    async def steer_breaker(self, request: Request, body: Any) -> Change:
+        """Open, close, reset, disable or only observe one circuit."""
+        action, name = only_keys(body, ("action",))["action"], request.path_params["name"]
+        if action not in ACTIONS:
+            raise _invalid("action", f"is none of {', '.join(ACTIONS)}")
+        try:
+            before, after = self.operator.breakers.act(name, action)
+        except BreakerUnknown as error:
+            raise _refused(HTTPStatus.NOT_FOUND, error.code, error) from None
+        except TransitionRefused as error:
+            raise _refused(HTTPStatus.CONFLICT, "transition-refused", error) from None
+        return Change({"state": before.state}, {"state": after.state}, as_json(asdict(after)))
+
     async def set_maintenance(self, _: Request, body: Any) -> Change:
         """Let readiness fail, or pass again; what is sent here all the same is served."""
         on = only_keys(body, ("on",))["on"]
@@ -91,6 +106,10 @@ def only_keys(body: Any, keys: Iterable[str]) -> dict[str, Any]:
     if faults:
         raise _unusable(faults)
     return body
+
+
+def _refused(status: HTTPStatus, code: str, error: ArbiterError) -> Unusable:
+    return Unusable(problem(status, code, error.message, hint=error.hint))
 
 
 def _invalid(field: str, message: str) -> Unusable:

@@ -6,7 +6,7 @@ The probes are open to all, as platforms need them; everything else stands behin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -79,7 +79,7 @@ def _readings(operator: Operator) -> Iterator[_Endpoint]:
     sources: dict[str, JsonSource | None] = {
         "info": operator.info,
         "config": operator.config,
-        "breakers": operator.breakers,
+        "breakers": lambda: [asdict(status) for status in operator.breakers.list()],
         "events": operator.events,
         "maintenance": lambda: maintenance_of(operator.health),
         "graph": operator.graph,
@@ -103,6 +103,9 @@ def _changes(operator: Operator) -> Iterator[_Endpoint]:
         Changes(operator),
     )
     yield _Endpoint("/refresh", "POST", gate.changing("refresh", changes.refresh), openapi.REFRESH)
+    yield _Endpoint(
+        "/breakers/{name}", "POST", gate.changing("breakers", changes.steer_breaker), openapi.STEER_BREAKER
+    )
     yield _Endpoint(
         "/maintenance", "PUT", gate.changing("maintenance", changes.set_maintenance), openapi.MAINTENANCE
     )

@@ -7,8 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from arbiter._version import __version__
+from arbiter.resilience.registry import ACTIONS
 
-__all__ = ["MAINTENANCE", "METRICS", "PROBES", "READINGS", "REFRESH", "SET_LEVEL", "Words", "document"]
+__all__ = [
+    "MAINTENANCE",
+    "METRICS",
+    "PROBES",
+    "READINGS",
+    "REFRESH",
+    "SET_LEVEL",
+    "STEER_BREAKER",
+    "Words",
+    "document",
+]
 
 Schema = Mapping[str, Any]
 
@@ -47,6 +58,7 @@ _WORDS: Final[Mapping[int, str]] = {
     401: "The management token is needed; WWW-Authenticate says how.",
     403: "Changes are not allowed here; the problem's type says why.",
     404: "There is no such thing, or the settings do not show it.",
+    409: "It cannot be done from the state that it is in.",
     413: "The body is larger than this port reads.",
     415: "The body is not declared as JSON.",
     422: "The input cannot be accepted; each fault is named.",
@@ -159,6 +171,18 @@ MAINTENANCE: Final = Words(
     _GATE,
     refusals=_REFUSALS,
     body={**_GATE, "additionalProperties": False},
+)
+STEER_BREAKER: Final = Words(
+    "Open, close, reset or disable a circuit breaker, or let it only observe; how it stands then.",
+    {**_OBJECT, "required": ["name", "state"]},
+    refusals=(*_REFUSALS, 409),
+    body={
+        "type": "object",
+        "required": ["action"],
+        "properties": {"action": {"enum": list(ACTIONS)}},
+        "additionalProperties": False,
+    },
+    parameters=(_in_path("name", "The operation, such as registry.query.", "^[^/]+$"),),
 )
 SET_LEVEL: Final = Words(
     "Give a logger a level, or with null take it back; `root` is all that have none of their own.",

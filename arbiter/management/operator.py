@@ -10,6 +10,7 @@ from arbiter.health.registry import HealthRegistry
 from arbiter.management.probes import Probes
 from arbiter.management.settings import ManagementSettings
 from arbiter.protocols import EventSink
+from arbiter.resilience.registry import BreakerRegistry
 from arbiter.settings.live import ReloadResult
 
 __all__ = ["JsonSource", "Loggers", "Operator"]
@@ -42,7 +43,7 @@ class Operator:
         metrics: the Prometheus text exposition.
         info: name, version, process, environment, settings generation, telemetry delivery.
         config: the effective settings, secrets masked, each with its source.
-        breakers: every circuit breaker with its state.
+        breakers: every circuit breaker with its state, to be steered.
         events: what happened lately, changes by hand among it.
         generation: of the settings in force.
         refresh: reload the settings; True means a dry run.
@@ -60,7 +61,7 @@ class Operator:
     metrics: Callable[[], bytes]
     info: JsonSource
     config: JsonSource
-    breakers: JsonSource
+    breakers: BreakerRegistry
     events: JsonSource
     generation: Callable[[], int]
     refresh: Callable[[bool], Awaitable[ReloadResult]]

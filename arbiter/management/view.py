@@ -61,7 +61,7 @@ def management_of(
             metrics=telemetry.prometheus_text,
             info=_info(settings, telemetry),
             config=lambda: _config(settings),
-            breakers=lambda: [dataclasses.asdict(status) for status in breakers.list()],
+            breakers=breakers,
             events=recent.list,
             generation=lambda: settings.snapshot.generation,
             refresh=_refresh(settings),

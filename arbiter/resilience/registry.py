@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import pybreaker
 
@@ -26,7 +26,10 @@ from arbiter.resilience.shared.fleet import SharedCircuits
 from arbiter.resilience.shared.stored import StoredBreaker
 from arbiter.resilience.states import CLOSED, DISABLED, OBSERVED, STATES, BreakerStatus
 
-__all__ = ["BreakerRegistry", "BreakerUnknown", "policy_of"]
+__all__ = ["ACTIONS", "BreakerRegistry", "BreakerUnknown", "policy_of"]
+
+ACTIONS: Final = ("open", "close", "reset", "disable", "observe")
+"""What an operator can do with a breaker; each is a method of the registry."""
 
 
 class BreakerUnknown(NotFound):
@@ -130,6 +133,20 @@ class BreakerRegistry:
         breaker = self._known(name)
         breaker.disable()
         return breaker.status()
+
+    def act(self, name: str, action: str) -> tuple[BreakerStatus, BreakerStatus]:
+        """Do one of `ACTIONS`; how the breaker stood before and after.
+
+        Raises:
+            BreakerUnknown: there is none of that name.
+            TransitionRefused: it cannot go there from where it is.
+            ValueError: there is no such action.
+        """
+        if action not in ACTIONS:
+            raise ValueError(f"{action!r} is none of {', '.join(ACTIONS)}")
+        before = self._known(name).status()
+        after: BreakerStatus = getattr(self, action)(name)
+        return before, after
 
     def observe(self, name: str) -> BreakerStatus:
         """Let every call through and count, and tell what would have opened, until closed or reset by hand."""
