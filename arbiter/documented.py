@@ -12,12 +12,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-__all__ = ["Documented"]
+__all__ = ["Documented", "described"]
 
 
 class Documented(BaseModel):
@@ -27,17 +28,31 @@ class Documented(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
-        schema = handler(core_schema)
-        properties = handler.resolve_ref_schema(schema).get("properties", {})
-        for name, text in _described(cls).items():
-            if (field := cls.model_fields.get(name)) is not None:
-                declared = properties.get(field.alias or name)
-                if declared is not None:
-                    declared.setdefault("description", text)
-        return schema
+        return described(cls, core_schema, handler)
 
 
-def _described(model: type[BaseModel]) -> dict[str, str]:
+def described(kind: type, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    """The schema of a model or dataclass, with what stands below each of its fields.
+
+    Args:
+        kind: the model or dataclass; its `__get_pydantic_json_schema__` calls this.
+        core_schema: as pydantic hands it over.
+        handler: as well.
+    """
+    schema = handler(core_schema)
+    properties = handler.resolve_ref_schema(schema).get("properties", {})
+    fields: Mapping[str, Any] = getattr(kind, "model_fields", None) or getattr(
+        kind, "__dataclass_fields__", {}
+    )
+    for name, text in _described(kind).items():
+        if (field := fields.get(name)) is not None:
+            declared = properties.get(getattr(field, "alias", None) or name)
+            if declared is not None:
+                declared.setdefault("description", text)
+    return schema
+
+
+def _described(model: type) -> dict[str, str]:
     """The text of each field that has one; what a class says of an inherited field goes before its base's."""
     described: dict[str, str] = {}
     for kind in reversed(model.__mro__):

@@ -38,9 +38,10 @@ def print_json(value: object) -> None:
     """Write one JSON document, indented, with a newline at its end.
 
     Args:
-        value: anything that orjson writes: dicts, lists, dataclasses, datetimes (RFC 3339).
+        value: anything that orjson writes: dicts, lists, dataclasses, datetimes (RFC 3339, as the API writes them).
     """
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    form = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+    sys.stdout.buffer.write(orjson.dumps(value, option=form))
     sys.stdout.flush()
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx2
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from arbiter.errors import ArbiterError
 from arbiter.orchestrator.address import DEFAULT_URL
@@ -37,7 +37,7 @@ from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 
 __all__ = ["DEFAULT_URL", "AnswerNotUnderstood", "ApiProblem", "ArbiterClient", "ServiceUnreachable"]
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M")
 
 
 class ApiProblem(ArbiterError):
@@ -231,6 +231,7 @@ class _Connection:
 
     def __init__(self, base_url: str, transport: httpx2.AsyncBaseTransport | None, timeout_s: float) -> None:
         self.url = base_url.rstrip("/")
+        self._readers: dict[type, TypeAdapter[Any]] = {}
         self.http = httpx2.AsyncClient(
             base_url=self.url,
             transport=transport,
@@ -244,9 +245,16 @@ class _Connection:
     ) -> M:
         response = await self.send(method, path, body, **query)
         try:
-            return answer.model_validate_json(response.content)
+            understood: M = self._reader(answer).validate_json(response.content)
         except ValidationError as error:
             raise AnswerNotUnderstood(str(response.url), response.status_code, str(error)) from error
+        return understood
+
+    def _reader(self, answer: type) -> TypeAdapter[Any]:
+        """What reads answers of that kind, model or dataclass; kept, since making it takes longer than reading."""
+        if answer not in self._readers:
+            self._readers[answer] = TypeAdapter(answer)
+        return self._readers[answer]
 
     async def send(
         self, method: str, path: str, body: BaseModel | bytes | None = None, **query: Any

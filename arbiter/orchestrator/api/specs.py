@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from arbiter.orchestrator.api.wire import raw_body
 from arbiter.orchestrator.caws.change import Change, change_of_diff, change_of_numstat
 from arbiter.orchestrator.caws.contracts import Attached
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
-from arbiter.orchestrator.caws.models import Judgement
+from arbiter.orchestrator.caws.models import Judgement, wire
 from arbiter.orchestrator.caws.validator import CawsValidator
 
 __all__ = ["CASE", "SpecRoutes"]
@@ -76,6 +76,7 @@ class SpecRoutes:
     def add_to(self, router: APIRouter) -> None:
         """Serve them."""
         shared: dict[str, Any] = {"tags": ["specs"], "responses": problems(400, 413), "openapi_extra": _BODY}
+        shared["response_model"] = Judgement
         router.add_api_route("/v1/specs/validate", self.validate_spec, methods=["POST"], **shared)
 
     async def validate_spec(
@@ -83,7 +84,7 @@ class SpecRoutes:
         request: Request,
         document: Annotated[bytes, Depends(raw_body)],
         query: Annotated[SpecQuery, Query()],
-    ) -> Judgement:
+    ) -> Response:
         """Judge a working spec, given as YAML or JSON, whatever the content type says.
 
         With the content type `application/vnd.arbiter.case+json` the body holds the spec as text, and beside it what the
@@ -93,9 +94,14 @@ class SpecRoutes:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != CASE:
-            return await self._validator.validate(document, query.ruleset)
+            return _answer(await self._validator.validate(document, query.ruleset))
         case = _case(document)
-        return await self._validator.validate(case.spec, query.ruleset, _evidence(case))
+        return _answer(await self._validator.validate(case.spec, query.ruleset, _evidence(case)))
+
+
+def _answer(judgement: Judgement) -> Response:
+    content = orjson.dumps(wire(judgement), option=orjson.OPT_UTC_Z)
+    return Response(content, media_type="application/json")
 
 
 def _case(document: bytes) -> SpecCase:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from arbiter.orchestrator.caws.document import Document
@@ -67,7 +67,7 @@ class Case:
     def apply(self, waiver: Waiver) -> None:
         """Note that the waiver lifted something, now."""
         use = self.uses[waiver.id]
-        self.uses[waiver.id] = use.model_copy(update={"standing": Standing.APPLIED, "applied_at": self.now})
+        self.uses[waiver.id] = replace(use, standing=Standing.APPLIED, applied_at=self.now)
 
     def settle(
         self,
@@ -123,7 +123,7 @@ class Case:
 
 
 def _as_warning(finding: Finding, why: str) -> Finding:
-    return finding.model_copy(update={"severity": Severity.WARNING, "message": f"{finding.message} ({why})"})
+    return replace(finding, severity=Severity.WARNING, message=f"{finding.message} ({why})")
 
 
 def waivers_of(

@@ -1,15 +1,24 @@
-"""What a judgement is made of, as it crosses the wire, and the errors of this room."""
+"""What a judgement is made of, how it crosses the wire, and the errors of this room.
+
+Dataclasses, no pydantic models: the import of pydantic would be a third of what `arbiter caws check` takes, which judges
+one file and ends. Where a schema is asked for, pydantic reads them as they stand.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import ConfigDict, Field
-
-from arbiter.documented import Documented
 from arbiter.errors import Invalid
+
+if TYPE_CHECKING:  # for those who ask for a schema
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 __all__ = [
     "Budget",
@@ -23,6 +32,7 @@ __all__ = [
     "Standing",
     "Verdict",
     "WaiverUse",
+    "wire",
 ]
 
 
@@ -111,10 +121,22 @@ class Standing(enum.StrEnum):
     """It is for another spec."""
 
 
-class _Wire(Documented):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Wire:
+    """What a schema says of each field stands below it; other fields than these are none of ours."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        from arbiter.documented import described  # noqa: PLC0415  needs pydantic
+
+        return described(cls, core_schema, handler)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding(_Wire):
     """One thing that a rule found, at one place of the document."""
 
@@ -127,10 +149,10 @@ class Finding(_Wire):
     path: str
     """JSON Pointer (RFC 6901) to the value at fault; empty for the whole document."""
 
-    line: int = Field(ge=1)
+    line: int
     """Line of the value at fault, or of the nearest thing around it that is there; from 1."""
 
-    column: int = Field(ge=1)
+    column: int
     """Column in that line, from 1."""
 
     message: str
@@ -139,10 +161,11 @@ class Finding(_Wire):
     hint: str = ""
     """The mend."""
 
-    file: str = Field(default="", exclude_if=lambda name: not name)
+    file: str = ""
     """The file that the place is in; missing where it is the spec itself."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget(_Wire):
     """How much the spec's risk tier may change, and how much the change changes."""
 
@@ -174,6 +197,7 @@ class Budget(_Wire):
     """The greater of the two shares of the effective budget."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverUse(_Wire):
     """One waiver that the spec names or that names the spec, and what it was worth."""
 
@@ -189,6 +213,7 @@ class WaiverUse(_Wire):
     """Why it stands so, or why it was granted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate(_Wire):
     """One quality gate that could be judged from what was given."""
 
@@ -212,6 +237,7 @@ class Gate(_Wire):
     """Ids of the waivers that lifted it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement(_Wire):
     """The verdict on one working spec, with everything that led to it."""
 
@@ -245,5 +271,24 @@ class Judgement(_Wire):
     judged_at: datetime | None = None
     """The moment that expiry was held against."""
 
-    record: str = Field(default="", exclude_if=lambda name: not name)
-    """The hash of this verdict's entry in the chained record, where one is kept."""
+    record: str = ""
+    """The hash of this verdict's entry in the chained record; missing where none is kept."""
+
+
+def wire(judgement: Judgement) -> dict[str, Any]:
+    """The judgement as JSON holds it, whoever answers; orjson writes what is left of it as it stands.
+
+    Args:
+        judgement: what was said.
+    """
+    answer = _fields(judgement, left_out_if_empty="record")
+    return answer | {
+        "findings": [_fields(finding, left_out_if_empty="file") for finding in judgement.findings]
+    }
+
+
+def _fields(value: Finding | Judgement, left_out_if_empty: str) -> dict[str, Any]:
+    found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if not found[left_out_if_empty]:
+        del found[left_out_if_empty]
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arbiter.orchestrator.caws.models import Finding, NotAMapping, Severity
 
 __all__ = ["about_file", "in_file", "unreadable"]
@@ -9,7 +11,7 @@ __all__ = ["about_file", "in_file", "unreadable"]
 
 def in_file(finding: Finding, name: str) -> Finding:
     """The finding, as one about that file."""
-    return finding.model_copy(update={"file": name})
+    return replace(finding, file=name)
 
 
 def about_file(code: str, name: str, message: str, hint: str, severity: Severity = Severity.ERROR) -> Finding:

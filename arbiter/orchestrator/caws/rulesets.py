@@ -11,7 +11,10 @@ from arbiter.orchestrator.caws import caws8, caws12, caws34, quality
 from arbiter.orchestrator.caws.document import Document
 from arbiter.orchestrator.caws.models import Finding, RulesetUnknown
 
-__all__ = ["RULESETS", "Rule", "Ruleset", "ruleset_named"]
+__all__ = ["DEFAULT_RULESET", "RULESETS", "Rule", "Ruleset", "ruleset_named"]
+
+DEFAULT_RULESET: Final = "caws-3.4"
+"""What judges where neither the caller nor the settings name one."""
 
 Rule: TypeAlias = Callable[[Document], Iterable[Finding]]
 

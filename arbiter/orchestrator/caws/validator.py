@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, Protocol
 
+import structlog
 from opentelemetry import trace
 
 from arbiter.clock import SystemClock
 from arbiter.histogram import Histogram
 from arbiter.operation import operation
-from arbiter.orchestrator.caws import gates
-from arbiter.orchestrator.caws.case import Case, waivers_of
-from arbiter.orchestrator.caws.commandline import waivers as named_waivers
-from arbiter.orchestrator.caws.document import Document, read
 from arbiter.orchestrator.caws.evidence import Evidence
-from arbiter.orchestrator.caws.models import (
-    Budget,
-    Finding,
-    Gate,
-    GateStatus,
-    Judgement,
-    Standing,
-    Verdict,
-)
-from arbiter.orchestrator.caws.opinion import Opinion, findings_of
-from arbiter.orchestrator.caws.policy import policy_from, policy_of
+from arbiter.orchestrator.caws.judging import judge
+from arbiter.orchestrator.caws.models import Judgement, Standing, Verdict
+from arbiter.orchestrator.caws.opinion import Opinion
 from arbiter.orchestrator.caws.record import Record, entry_of
 from arbiter.orchestrator.caws.rulesets import RULESETS, Ruleset, ruleset_named
 from arbiter.orchestrator.caws.scaffold import scaffold
@@ -42,6 +31,7 @@ _INLINE_CHARACTERS: Final = 32_768
 """A longer document (about 5 ms and more) is judged in a thread, so that it holds up nobody else."""
 
 _NOTHING: Final = Evidence()
+log = structlog.get_logger(__name__)
 
 
 class External(Protocol):
@@ -91,9 +81,9 @@ class CawsValidator:
         opinion = await self._opinion(document, rules)
         now = evidence.now or self._clock.now()
         if len(document) > _INLINE_CHARACTERS or evidence is not _NOTHING:
-            judgement = await asyncio.to_thread(_judged, document, rules, evidence, opinion, now)
+            judgement = await asyncio.to_thread(judge, document, rules, evidence, now, opinion)
         else:
-            judgement = _judged(document, rules, evidence, opinion, now)
+            judgement = judge(document, rules, evidence, now, opinion)
         judgement = await self._recorded(document, judgement)
         self._note(judgement)
         return judgement
@@ -132,7 +122,7 @@ class CawsValidator:
         if self._record is None or self._record.path != path:
             self._record = Record(path)
         written = await asyncio.to_thread(self._record.append, entry_of(document, judgement))
-        return judgement.model_copy(update={"record": written})
+        return dataclasses.replace(judgement, record=written)
 
     def _note(self, judgement: Judgement) -> None:
         self._verdicts[judgement.ruleset, judgement.verdict.value] += 1
@@ -146,23 +136,17 @@ class CawsValidator:
 
 
 def _log_waivers(judgement: Judgement) -> None:
-    """A waiver that lifted something is told with time and approver."""
+    """A waiver that lifted something is told with time and approver, where an application has set up logging."""
     applied = [use for use in judgement.waivers if use.standing is Standing.APPLIED]
-    if applied:
-        import structlog  # noqa: PLC0415  costs a command line more than the whole judging
-
-        log = structlog.get_logger(__name__)
-        for use in (
-            applied if structlog.is_configured() else ()
-        ):  # else it would print into a command's answer
-            log.info(
-                "waiver applied",
-                waiver=use.id,
-                approvers=list(use.approvers),
-                gates=list(use.gates),
-                applied_at=use.applied_at.isoformat() if use.applied_at else "",
-                expires_at=use.expires_at.isoformat() if use.expires_at else "",
-            )
+    for use in applied if structlog.is_configured() else ():
+        log.info(
+            "waiver applied",
+            waiver=use.id,
+            approvers=list(use.approvers),
+            gates=list(use.gates),
+            applied_at=use.applied_at.isoformat() if use.applied_at else "",
+            expires_at=use.expires_at.isoformat() if use.expires_at else "",
+        )
 
 
 def _self_test(rules: Ruleset, now: datetime) -> tuple[Verdict, ...]:
@@ -176,79 +160,4 @@ def _self_test(rules: Ruleset, now: datetime) -> tuple[Verdict, ...]:
         mode="feature",
         module="src",
     )
-    return tuple(_judged(spec, rules, _NOTHING, None, now).verdict for spec in (good, "id: FEAT-0001\n"))
-
-
-def _judged(
-    source: bytes | str, rules: Ruleset, evidence: Evidence, opinion: Opinion | None, now: datetime
-) -> Judgement:
-    began = time.perf_counter()
-    document = read(source, core=rules.core)
-    spec_findings = (*document.faults, *_applied(rules, document, opinion))
-    case, budget = _held(document, rules, evidence, now)
-    breaches = tuple(breach.finding for breach in case.breaches)
-    findings = (*spec_findings, *case.findings, *breaches)
-    verdict = _verdict((*spec_findings, *case.findings), breaches)
-    return Judgement(
-        ruleset=rules.name,
-        verdict=verdict,
-        passed=verdict is Verdict.PASS,
-        findings=tuple(sorted(findings, key=lambda finding: (finding.file, finding.line, finding.column))),
-        budget=budget,
-        waivers=tuple(case.uses.values()),
-        gates=(_completeness(spec_findings), *case.gates),
-        duration_ms=(time.perf_counter() - began) * 1000,
-        remediation=tuple(_remediation(findings, case)),
-        judged_at=now,
-    )
-
-
-def _applied(rules: Ruleset, document: Document, opinion: Opinion | None) -> Iterable[Finding]:
-    """What the rules find; nothing where reading stopped early, since they would judge what is not there."""
-    if not document.complete:
-        return []
-    if opinion is not None and opinion.answered:
-        return findings_of(opinion, document)
-    found = [finding for rule in rules.rules for finding in rule(document)]
-    return [*found, *([] if opinion is None else findings_of(opinion, document))]
-
-
-def _held(
-    document: Document, rules: Ruleset, evidence: Evidence, now: datetime
-) -> tuple[Case, Budget | None]:
-    """The spec held against what was given beside it."""
-    policy = policy_of(rules.policy)
-    faults: tuple[Finding, ...] = ()
-    if evidence.policy is not None:
-        policy, faults = policy_from(evidence.policy.content, evidence.policy.name, policy)
-    case = Case(document, policy, now)
-    case.findings += faults
-    waivers_of(case, named_waivers(document), evidence.waivers, project_wide=rules.project_wide)
-    return case, gates.judge(case, evidence)
-
-
-def _verdict(findings: Iterable[Finding], breaches: tuple[Finding, ...]) -> Verdict:
-    """A warning decides nothing; what no waiver could lift goes before what one could."""
-    if any(finding.severity.fails for finding in findings):
-        return Verdict.FAIL
-    return Verdict.WAIVER_REQUIRED if breaches else Verdict.PASS
-
-
-def _remediation(findings: Iterable[Finding], case: Case) -> Iterator[str]:
-    """One step for each thing that stands in the way, each once, in the order in which it pays to mend them."""
-    steps = (f"{f.message}: {f.hint}" if f.hint else f.message for f in findings if f.severity.fails)
-    yield from dict.fromkeys(steps)
-    waivable = dict.fromkeys(breach.gate for breach in case.breaches)
-    if waivable:
-        need = case.policy.approvers
-        yield (
-            f"Or have a waiver approved: gates [{', '.join(waivable)}], {need} approver(s), an expires_at, "
-            f"in .caws/waivers/, and name it in waiver_ids."
-        )
-
-
-def _completeness(findings: Iterable[Finding]) -> Gate:
-    errors = sum(finding.severity.fails for finding in findings)
-    message = f"{errors} error(s) in the spec" if errors else "the spec holds what its rule set asks for"
-    status = GateStatus.FAILED if errors else GateStatus.PASSED
-    return Gate(gate="spec_completeness", passed=not errors, message=message, status=status)
+    return tuple(judge(spec, rules, _NOTHING, now).verdict for spec in (good, "id: FEAT-0001\n"))

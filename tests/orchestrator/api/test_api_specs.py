@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import orjson
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
+from arbiter.cli.commands import run
 from arbiter.orchestrator.api.specs import CASE
+from arbiter.orchestrator.caws.models import Judgement, wire
+from arbiter.orchestrator.caws.settings import CawsSettings
+from arbiter.orchestrator.caws.validator import CawsValidator
+from arbiter.testing.live import Fixed
 from tests.orchestrator.kit import SPEC, Serving, problem_code
 
 
@@ -48,6 +56,32 @@ async def test_json_and_yaml_are_judged_alike(serving: Serving) -> None:
             )
 
             assert (answer.status_code, answer.json()["verdict"]) == (200, "pass")
+
+
+@pytest.mark.parametrize(
+    "document", [SPEC, "id: FEAT1\nrisk_tier: 9\nrisk_tier: 9\nwaiver_ids: [WV-0001, 7]\n"]
+)
+async def test_service_component_and_command_line_say_the_same(
+    serving: Serving, document: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Word for word, but for the moment and how long it took; and the client reads it back as the component gave it."""
+    file = tmp_path / "spec.yaml"
+    file.write_text(document)
+    names = ("caws-3.4", "caws-8", "caws-12", "caws-8+arbiter")
+    path = "/v1/specs/validate"
+    async with serving() as served:
+        answers = [await served.http.post(path, params={"ruleset": n}, content=document) for n in names]
+    for ruleset, answer in zip(names, answers, strict=True):
+        judgement = await CawsValidator(Fixed(CawsSettings())).validate(document, ruleset)
+        capsys.readouterr()
+        code = run(["caws", "check", str(file), "--ruleset", ruleset, "--json"])
+
+        printed = orjson.loads(capsys.readouterr().out)
+        of_component = orjson.loads(orjson.dumps(wire(judgement)))
+        passing = {"duration_ms": 0, "judged_at": None}
+        assert answer.json() | passing == printed | passing == of_component | passing
+        assert code == (0 if judgement.passed else 1)
+        assert TypeAdapter(Judgement).validate_json(orjson.dumps(wire(judgement))) == judgement
 
 
 @pytest.mark.parametrize("body", [b"", b"a: [", b"- a\n- b\n", b"\xff\xfe\x00", b"just text"])

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from arbiter.orchestrator.caws.models import NotAMapping, RulesetUnknown, Severity, Standing, Verdict
-from arbiter.orchestrator.caws.rulesets import RULESETS
+from arbiter.orchestrator.caws.rulesets import DEFAULT_RULESET, RULESETS
 from arbiter.orchestrator.caws.settings import CawsSettings
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.protocols import Status
@@ -177,6 +177,7 @@ def test_the_settings_offer_exactly_the_rule_sets_there_are() -> None:
     schema = CawsSettings.model_json_schema()["properties"]["ruleset"]
 
     assert set(schema.get("enum", [schema.get("const")])) == set(RULESETS)
+    assert CawsSettings().ruleset == DEFAULT_RULESET
 
 
 def _sample() -> list[dict[str, str]]:

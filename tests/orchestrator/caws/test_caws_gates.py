@@ -291,6 +291,4 @@ async def test_time_decides_nothing_but_expiry() -> None:
 
     first, second = [await judged(spec(), evidence=e) for e in (evidence, later)]
 
-    assert first.model_copy(update={"duration_ms": 0, "judged_at": None}) == second.model_copy(
-        update={"duration_ms": 0, "judged_at": None}
-    )
+    assert replace(first, duration_ms=0, judged_at=None) == replace(second, duration_ms=0, judged_at=None)

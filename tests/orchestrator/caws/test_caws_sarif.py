@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -57,7 +58,7 @@ async def test_every_rule_fits_the_published_shape() -> None:
         for code in (*CATALOGUE, "made up")
         for severity in Severity
     ]
-    judgement = (await judged(spec())).model_copy(update={"findings": tuple(found)})
+    judgement = replace(await judged(spec()), findings=tuple(found))
 
     assert broken_rules(sarif_of(judgement, "a.yaml", "1.0.0")) == []
 

@@ -86,6 +86,20 @@ def test_numstat_from_standard_input(project: Path) -> None:
     assert (outcome.returncode, json.loads(outcome.stdout)["budget"]["loc"]) == (0, 2)
 
 
+def test_checking_a_spec_loads_nothing_heavy() -> None:
+    """In a pre-commit hook imports are what a person waits for: no models, traces, logs, colours, server or client."""
+    program = (
+        "import sys; from arbiter.cli.commands import run; code = run(sys.argv[1:]);"
+        "print(sorted({'pydantic', 'opentelemetry', 'structlog', 'rich', 'fastapi', 'unidiff', 'defusedxml'}"
+        " & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", program, "caws", "check", str(ROOT / ".caws" / "working-spec.yaml")]
+
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert (outcome.returncode, outcome.stderr) == (0, "[]\n")
+
+
 def test_the_repository_itself(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--base` sees what is not committed as well."""
     who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")

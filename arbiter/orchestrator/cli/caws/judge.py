@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
 from arbiter.cli.console import print_json, report
 from arbiter.errors import ArbiterError
-from arbiter.orchestrator.caws.models import Judgement
-from arbiter.orchestrator.caws.settings import CawsSettings
-from arbiter.orchestrator.caws.validator import CawsValidator
+from arbiter.orchestrator.caws.judging import judge
+from arbiter.orchestrator.caws.models import Judgement, wire
+from arbiter.orchestrator.caws.record import Record, entry_of
+from arbiter.orchestrator.caws.rulesets import DEFAULT_RULESET, ruleset_named
 from arbiter.orchestrator.cli.caws.gather import Given, gathered
 from arbiter.orchestrator.cli.files import read
 from arbiter.orchestrator.cli.options import AsJson, File
@@ -46,9 +47,11 @@ def check(
     shape: Format = "json" if json else format
     try:
         source = read(file)
-        settings = _Unchanging(CawsSettings(record=record))
+        rules = ruleset_named(DEFAULT_RULESET if ruleset is None else ruleset)
         evidence = gathered(file, given)
-        judgement = asyncio.run(CawsValidator(settings).validate(source, ruleset, evidence))
+        judgement = judge(source, rules, evidence, evidence.now or datetime.now(UTC))
+        if record:
+            judgement = replace(judgement, record=Record(record).append(entry_of(source, judgement)))
     except (ArbiterError, OSError) as error:
         if shape != "text":
             words = error.message if isinstance(error, ArbiterError) else str(error)
@@ -59,16 +62,9 @@ def check(
     return _PASSED if judgement.passed else _FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class _Unchanging:
-    """Settings that no reload replaces while one command runs."""
-
-    current: CawsSettings
-
-
 def _show(judgement: Judgement, shape: Format, file: str, source: bytes) -> None:
     if shape == "json":
-        print_json(judgement.model_dump(mode="json"))
+        print_json(wire(judgement))
     elif shape == "sarif":
         from arbiter._version import __version__  # noqa: PLC0415
         from arbiter.orchestrator.caws.sarif import sarif_of  # noqa: PLC0415  only where it is asked for
