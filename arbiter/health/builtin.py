@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ _MB = 1024 * 1024
 
 
 class Delivery(Protocol):
-    """How many spans were lost so far."""
+    """How many items of one signal were lost so far."""
 
     @property
     def failed(self) -> int:
@@ -33,8 +34,8 @@ class Telemetry(Protocol):
     """Whatever counts what became of the telemetry."""
 
     @property
-    def delivery(self) -> Delivery:
-        """The present counts."""
+    def deliveries(self) -> Mapping[str, Delivery]:
+        """The present counts of each signal that is exported: spans, logs, metrics."""
         ...
 
 
@@ -48,7 +49,7 @@ class BuiltinChecks:
 
     def __init__(self, settings: Live[HealthSettings], telemetry: Telemetry) -> None:
         self._settings, self._telemetry = settings, telemetry
-        self._lost = 0
+        self._lost: dict[str, int] = {}
 
     @health_check(name="disk", critical=False)
     def disk(self) -> CheckResult:
@@ -65,9 +66,10 @@ class BuiltinChecks:
 
     @health_check(name="telemetry", critical=False)
     async def delivered(self) -> CheckResult:
-        """Warns when spans were lost since the last look."""
-        delivery = self._telemetry.delivery
-        lost, self._lost = self._lost, delivery.failed + delivery.dropped
-        if self._lost > lost:
-            return CheckResult(Status.WARN, f"{self._lost - lost} spans were lost since the last look")
+        """Warns when spans, log lines or metrics were lost since the last look."""
+        deliveries, before = self._telemetry.deliveries, self._lost
+        self._lost = {signal: one.failed + one.dropped for signal, one in deliveries.items()}
+        new = {signal: lost - before.get(signal, 0) for signal, lost in self._lost.items()}
+        if told := [f"{lost} {signal}" for signal, lost in new.items() if lost > 0]:
+            return CheckResult(Status.WARN, f"lost since the last look: {', '.join(told)}")
         return CheckResult(Status.PASS)

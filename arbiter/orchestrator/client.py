@@ -18,6 +18,7 @@ import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from arbiter.errors import ArbiterError
+from arbiter.observability.outgoing import outgoing
 from arbiter.orchestrator.address import DEFAULT_URL
 from arbiter.orchestrator.agents.models import (
     Agent,
@@ -97,6 +98,8 @@ class AnswerNotUnderstood(ArbiterError):
 
 class ArbiterClient:
     """One method per operation of the API; each answers with the components' own models.
+
+    A request that is sent within a span belongs to its trace, in the service as well.
 
     Args:
         base_url: where the service is; a path prefix is kept.
@@ -262,7 +265,11 @@ class _Connection:
         content, kind = _encoded(body)
         given = {name: value for name, value in query.items() if value is not None}
         try:
-            response = await self.http.request(method, path, content=content, headers=kind, params=given)
+            request = self.http.build_request(method, path, content=content, headers=kind, params=given)
+            with outgoing(method, str(request.url)) as call:
+                request.headers.update(call.headers)
+                response = await self.http.send(request)
+                call.answered(response.status_code)
         except httpx2.InvalidURL as error:
             raise ServiceUnreachable(self.url, f"it is no URL ({error})") from error
         except httpx2.TimeoutException as error:

@@ -14,7 +14,7 @@ from tests.testing.shop import Shop
 async def test_h14_an_open_breaker_shows_everywhere_and_a_reset_ends_it(
     application: Applications, recorded: Recording
 ) -> None:
-    """When `stock.reserve` opens, the check stock warns, the metric says so, and one line tells; after a reset all is well."""
+    """When `stock.reserve` opens, the check stock warns, metric, span and one line tell; after a reset all is well."""
     stock = Faults()
     settings = {"resilience.failure_threshold": 1}
     async with application(Shop, overrides={"stock": stock}, settings=settings) as shop:
@@ -27,10 +27,12 @@ async def test_h14_an_open_breaker_shows_everywhere_and_a_reset_ends_it(
 
         (check,) = health.health("stock").checks
         is_open = recorded.metric("arbiter.circuit_breaker.state", operation="stock.reserve", state="open")
+        (span,) = recorded.spans_of("stock.reserve")
         said = [(line["breaker"], line["new"]) for line in recorded.logs_of("breaker.changed")]
         firing = [(alert.name, alert.subject) for alert in shop.alerts().firing]
         assert (check.status, check.output) == (Status.WARN, "the circuit breaker stock.reserve is open")
         assert health.readiness().status is Status.WARN
+        assert span.events == ("circuit_breaker.changed", "exception")
         assert (is_open, said, firing) == (
             1,
             [("stock.reserve", "open")],

@@ -125,6 +125,10 @@ class Intake:
             ("spool.refused", "counter", self._spool.refused, "Spooled events that could not be replayed."),
         ):
             yield Measurement(f"arbiter.tracker.{name}", kind, value, about, "{event}")
+        about = "Events that were written together."
+        yield self._queue.sizes.measurement("arbiter.tracker.batch.size", about, "{event}")
+        about = "How long the oldest event of a batch had waited when the batch was written."
+        yield self._queue.lags.measurement("arbiter.tracker.flush.lag", about, "s")
 
     async def _store_or_spool(self, events: Sequence[PerformanceEvent]) -> int:
         if self._spool.pending:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
+from opentelemetry.trace import Span, get_current_span
 
+from arbiter.histogram import COUNTS, Histogram
 from arbiter.orchestrator.performance.models import PerformanceEvent
 from arbiter.protocols import Clock
+from arbiter.tracing import linked_span
 
 __all__ = ["BATCH", "EventQueue", "Sink"]
 
@@ -24,8 +28,26 @@ BATCH: Final = 500
 """So many events share a transaction: half of what a thousand waiting callers bring, so that writing a batch and
 gathering the next go side by side."""
 
-_Entry = tuple[Sequence[PerformanceEvent], asyncio.Future[int] | None]
-"""Events that are written together (none: a mark that everything before is), and who waits for them."""
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """Events that are written together (none: a mark that everything before is).
+
+    Attributes:
+        events: the events.
+        waiter: who waits for them, if anybody does.
+        queued_at: when they came, monotonic seconds.
+        origin: the span in which they came, where it is recorded.
+    """
+
+    events: Sequence[PerformanceEvent]
+    waiter: asyncio.Future[int] | None
+    queued_at: float
+    origin: Span | None = field(default_factory=lambda: _recorded(get_current_span()))
+
+
+def _recorded(span: Span) -> Span | None:
+    return span if span.is_recording() else None
 
 
 class Sink(Protocol):
@@ -42,6 +64,8 @@ class EventQueue:
     Attributes:
         offered: how many of the waiting events nobody waits for.
         written, duplicates: events kept, and passed over since their id was known already.
+        sizes: of the batches, in events.
+        lags: how long the oldest event of each batch had waited when the batch was durable, in seconds.
         failure: why the last batch could not be written; None once one was.
     """
 
@@ -53,11 +77,12 @@ class EventQueue:
         self.offered = 0
         self.written = 0
         self.duplicates = 0
+        self.sizes, self.lags = Histogram(COUNTS), Histogram()
         self.failure: Exception | None = None
 
     def put(self, event: PerformanceEvent) -> None:
         """Queue an event that nobody waits for."""
-        self._waiting.append(((event,), None))
+        self._waiting.append(_Entry((event,), None, self._clock.monotonic()))
         self.offered += 1
 
     async def write(self, events: Sequence[PerformanceEvent] = ()) -> int:
@@ -67,7 +92,7 @@ class EventQueue:
             How many were new; the others' ids were known already.
         """
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append((events, waiter))
+        self._waiting.append(_Entry(events, waiter, self._clock.monotonic()))
         self.kick()
         return await waiter
 
@@ -81,11 +106,11 @@ class EventQueue:
         taken: list[PerformanceEvent] = []
         kept: deque[_Entry] = deque()
         while self._waiting and (count is None or len(taken) < count):
-            events, waiter = self._waiting.popleft()
-            if waiter is None:
-                taken += events
+            entry = self._waiting.popleft()
+            if entry.waiter is None:
+                taken += entry.events
             else:
-                kept.append((events, waiter))
+                kept.append(entry)
         self._waiting.extendleft(reversed(kept))
         self.offered -= len(taken)
         return taken
@@ -100,37 +125,50 @@ class EventQueue:
 
     def _next_batch(self) -> list[_Entry]:
         batch = [self._waiting.popleft()]
-        size = len(batch[0][0])
-        while self._waiting and size + len(self._waiting[0][0]) <= BATCH:
+        size = len(batch[0].events)
+        while self._waiting and size + len(self._waiting[0].events) <= BATCH:
             batch.append(self._waiting.popleft())
-            size += len(batch[-1][0])
+            size += len(batch[-1].events)
         return batch
 
     async def _write_batch(self, batch: Sequence[_Entry]) -> bool:
-        events = [event for several, _ in batch for event in several]
+        events = [event for entry in batch for event in entry.events]
         try:
-            kept = await self._sink.append(events, self._clock.now()) if events else frozenset[str]()
+            kept = await self._keep(batch, events) if events else frozenset[str]()
         except Exception as error:  # noqa: BLE001  whoever waits gets it; offered events stay
             self._give_back(batch, len(events), error)
             return False
         self.failure = None
         self.written += len(kept)
         self.duplicates += len(events) - len(kept)
-        for several, waiter in batch:
-            if waiter is None:
+        for entry in batch:
+            if entry.waiter is None:
                 self.offered -= 1
-            elif not waiter.done():
-                waiter.set_result(len(kept.intersection(event.id for event in several)))
+            elif not entry.waiter.done():
+                entry.waiter.set_result(len(kept.intersection(event.id for event in entry.events)))
         return True
+
+    async def _keep(self, batch: Sequence[_Entry], events: Sequence[PerformanceEvent]) -> frozenset[str]:
+        """Hand the events to the sink, in a span of their own that is linked to the requests that they came from."""
+        size, oldest = len(events), min(entry.queued_at for entry in batch if entry.events)
+        origins = [entry.origin for entry in batch if entry.events and entry.origin is not None]
+        with linked_span("tracker.flush", origins, {"arbiter.tracker.batch_size": size}) as span:
+            try:
+                return await self._sink.append(events, self._clock.now())
+            finally:
+                lag_s = self._clock.monotonic() - oldest
+                self.sizes.observe(size)
+                self.lags.observe(lag_s)
+                span.set_attribute("arbiter.tracker.lag_ms", round(lag_s * 1000, 3))
 
     def _give_back(self, batch: Sequence[_Entry], size: int, error: Exception) -> None:
         log.warning("events could not be written", events=size, reason=str(error).partition("\n")[0])
         self.failure = error
         # Whoever waits is told at once, also behind this batch: trying again is theirs. The rest waits for a kick.
         kept: deque[_Entry] = deque()
-        for events, waiter in (*batch, *self._waiting):
-            if waiter is None:
-                kept.append((events, None))
-            elif not waiter.done():
-                waiter.set_exception(error)
+        for entry in (*batch, *self._waiting):
+            if entry.waiter is None:
+                kept.append(entry)
+            elif not entry.waiter.done():
+                entry.waiter.set_exception(error)
         self._waiting = kept

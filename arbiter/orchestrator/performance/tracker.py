@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
+from opentelemetry.trace import get_current_span
 
 from arbiter.checks import health_check
 from arbiter.errors import Invalid, LifecycleStateError
@@ -129,6 +130,7 @@ class PerformanceTracker:
             StorageError: it was not stored.
             LifecycleStateError: before start or after stop.
         """
+        _annotate(event)
         return await self.record_all((event,)) == 1
 
     async def record_all(self, events: Sequence[PerformanceEvent]) -> int:
@@ -163,6 +165,7 @@ class PerformanceTracker:
             False when it was dropped: the buffer is full and `overflow` is "newest", or the tracker is not started.
             With "oldest", the event that waited longest is dropped in its place. Drops are counted.
         """
+        _annotate(event)
         if not self._background:
             self._intake.dropped += 1
             return False
@@ -233,6 +236,13 @@ class PerformanceTracker:
             else:
                 log.debug("old events deleted", deleted=deleted)
             await self._clock.sleep(_DAY_S)
+
+
+def _annotate(event: PerformanceEvent) -> None:
+    span = get_current_span()
+    if span.is_recording():
+        about = {"type": event.type, "agent_id": event.agent_id, "task_id": event.task_id}
+        span.set_attributes({f"arbiter.tracker.{key}": str(value) for key, value in about.items() if value})
 
 
 def _position(cursor: str) -> int:

@@ -10,13 +10,13 @@ from typing import TypeVar
 import structlog
 from opentelemetry import trace
 
-from arbiter.histogram import Histogram
+from arbiter.histogram import COUNTS, Histogram
 from arbiter.orchestrator.routing.models import Decision, Explanation
 from arbiter.orchestrator.routing.ports import Happening, Record, Tracker
 from arbiter.orchestrator.vocabulary import PerformanceReport
 from arbiter.protocols import Measurement
 
-__all__ = ["Figures", "Journal", "annotate", "explained", "trace_id"]
+__all__ = ["Figures", "Journal", "annotate", "annotate_outcome", "explained", "trace_id"]
 
 log = structlog.get_logger(__name__)
 
@@ -89,10 +89,11 @@ class Figures:
         self._decisions: Counter[tuple[str, bool]] = Counter()
         self._outcomes: Counter[tuple[bool, bool]] = Counter()
         self._fallbacks = 0
-        self._durations = Histogram()
+        self._durations, self._candidates = Histogram(), Histogram(COUNTS)
 
-    def decided(self, decision: Decision, fallback_reason: str) -> None:
-        """One decision more."""
+    def decided(self, decision: Decision, candidates: int, fallback_reason: str) -> None:
+        """One decision more, made among so many."""
+        self._candidates.observe(candidates)
         self._decisions[decision.strategy, decision.explored] += 1
         self.fallback_reason = fallback_reason
         self._fallbacks += bool(fallback_reason)
@@ -120,6 +121,8 @@ class Figures:
         yield Measurement("arbiter.router.leases", "gauge", leases, "Leases open.", "{lease}")
         about = "Time that decisions took, from call to durable; a task routed again counts as well."
         yield self._durations.measurement("arbiter.router.decision.duration", about, "s")
+        about = "Agents that a decision had to choose from."
+        yield self._candidates.measurement("arbiter.router.candidates", about, "{agent}")
 
 
 def annotate(record: Record, *, fallback: bool) -> None:
@@ -140,6 +143,22 @@ def annotate(record: Record, *, fallback: bool) -> None:
             "arbiter.router.fallback": fallback,
         }
     )
+
+
+def annotate_outcome(record: Record, *, success: bool) -> None:
+    """Say on the current span how a task went."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        decision = record.decision
+        span.set_attributes(
+            {
+                "arbiter.router.task_type": record.task.task_type,
+                "arbiter.router.task_id": decision.task_id,
+                "arbiter.router.agent_id": decision.selected_agent,
+                "arbiter.router.success": success,
+                "arbiter.router.late": record.late,
+            }
+        )
 
 
 def explained(record: Record) -> Explanation:

@@ -42,7 +42,14 @@ from arbiter.orchestrator.routing.ports import (
     Store,
     Tracker,
 )
-from arbiter.orchestrator.routing.reporting import Figures, Journal, annotate, explained, trace_id
+from arbiter.orchestrator.routing.reporting import (
+    Figures,
+    Journal,
+    annotate,
+    annotate_outcome,
+    explained,
+    trace_id,
+)
 from arbiter.orchestrator.routing.scoring import Arms
 from arbiter.orchestrator.routing.settings import RoutingSettings
 from arbiter.orchestrator.routing.strategies import STRATEGIES, Choice, RoundRobin, Strategy, Turns
@@ -153,6 +160,7 @@ class TaskRouter:
             stored = record if record.outcome is not None else await self._conclude(record, outcome)
         if stored.outcome != outcome:
             raise OutcomeConflict(task_id)
+        annotate_outcome(stored, success=outcome.success)
         return _receipt(stored, outcome)
 
     @operation(span_attributes=("decision_or_task_id",))
@@ -234,7 +242,7 @@ class TaskRouter:
         return Record(task, decision, chosen.registered_at, grounds, now + timedelta(seconds=lease_s))
 
     def _made(self, record: Record, stale: str) -> None:
-        self._figures.decided(record.decision, stale)
+        self._figures.decided(record.decision, record.grounds.candidates, stale)
         annotate(record, fallback=bool(stale))
         self._journal.decided(record)
 
