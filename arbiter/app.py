@@ -13,11 +13,14 @@ from dataclasses import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arbiter.errors import ArbiterError, ConfigurationError
-from arbiter.host import ExitCode, Host, Ready, oversee_settings
+from arbiter.host import Host
 from arbiter.infrastructure import Infrastructure
+from arbiter.management.listener import ManagementListener
 from arbiter.observability.logging import configure_logging
+from arbiter.outcome import ExitCode, Ready
 from arbiter.settings.oversight import SettingsOversight
 from arbiter.settings.sources import Sources
+from arbiter.surroundings import oversee
 
 __all__ = ["App", "ExitCode", "Ready"]
 
@@ -35,10 +38,15 @@ class App:
     Args:
         container: the composition root.
         greeting: further lines for whoever started it, as label and text; `{url}` becomes the main port's address.
+        run: for an application without HTTP: the provider whose component's `run()` is its work. When that returns,
+            the application stops; no main port is opened.
     """
 
-    def __init__(self, container: type[Infrastructure], *, greeting: Sequence[tuple[str, str]] = ()) -> None:
-        self._composition, self._greeting = container, tuple(greeting)
+    def __init__(
+        self, container: type[Infrastructure], *, greeting: Sequence[tuple[str, str]] = (), run: str = ""
+    ) -> None:
+        self._composition, self._greeting, self._work = container, tuple(greeting), run
+        self._host: Host | None = None
         self._container: Infrastructure | None = None
         self._sources: Sources | None = None
 
@@ -75,12 +83,16 @@ class App:
         *,
         on_ready: Callable[[Ready], None] | None = None,
         report: Callable[[BaseException], None] = _print_error,
+        management: ManagementListener | None = None,
     ) -> int:
-        """Run until a signal asks for the end.
+        """Run until a signal, or `ask_to_stop()`, asks for the end.
+
+        Outside of the main thread no signal can be had: then nothing is taken over, and no watchdog ends the process.
 
         Args:
             on_ready: told where the application is, once it serves.
             report: told why the application cannot start; prints to stderr unless given.
+            management: the management port, where it is open already; closed in the end.
 
         Returns:
             The exit code, see `ExitCode`.
@@ -94,7 +106,23 @@ class App:
         with configure_logging(settings.observability, service="arbiter", environment=environment) as logging:
             for talkative in TALKATIVE:
                 logging.set_level(talkative, "warning")
-            return Host(self.container, logging, self._greeted(on_ready), report).run()
+            self._host = Host(
+                self.container,
+                logging,
+                self._greeted(on_ready),
+                report,
+                run=self._work,
+                management=management,
+            )
+            try:
+                return self._host.run()
+            finally:
+                self._host = None
+
+    def ask_to_stop(self) -> None:
+        """Ask what `run` runs for a graceful stop, as SIGTERM does; from any thread, and passed over when idle."""
+        if (host := self._host) is not None:
+            host.ask_to_stop()
 
     def _greeted(self, on_ready: Callable[[Ready], None] | None) -> Callable[[Ready], None] | None:
         if on_ready is None:
@@ -137,10 +165,12 @@ class _Embedded:
     async def _stop(self) -> None:
         if self._oversight is not None:
             self._oversight.end()
+        self._container.health().mark_draining()
+        await self._container.background().drain(self._container.settings().lifecycle.drain_s)
         await self._container.stop()
 
     async def _start(self) -> None:
-        self._oversight = oversee_settings(self._container)
+        self._oversight = oversee(self._container)
         await self._container.start()
         health = self._container.health()
         await health.refresh()

@@ -1,60 +1,49 @@
 """One life of an application in a process: start, serve, drain, stop, and the exit code.
 
 Start: management listener, address bound, container, listening, ready. Stop: readiness fails, keep serving for
-`pre_drain_s`, stop accepting, drain, components and telemetry (the container's reverse order), management.
+`pre_drain_s`, stop accepting, drain requests and then background tasks, components and telemetry (the container's
+reverse order), management.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
-import socket
+import dataclasses
+import os
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from socket import socket
 
 import structlog
-from starlette.types import ASGIApp
 
 from arbiter.errors import ConfigurationError, StartError
-from arbiter.events import PhaseEntered, RestartRequired, SettingsApplied, SettingsRejected
+from arbiter.following import Following
 from arbiter.infrastructure import Infrastructure
-from arbiter.lifecycle.signals import Signals
+from arbiter.lifecycle.dump import dump_stacks
+from arbiter.lifecycle.phases import Phase, Phases
+from arbiter.lifecycle.signals import Reactions, Signals
 from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
-from arbiter.management.view import More, management_of
+from arbiter.observability.lifecycle_spans import StopSpans, trace_start
 from arbiter.observability.logging import LoggingSession
+from arbiter.outcome import ExitCode, Ready
+from arbiter.resilience.guard import Guard
 from arbiter.serving.server import Server, bind
-from arbiter.settings.live import ReloadResult
-from arbiter.settings.oversight import SettingsOversight
+from arbiter.surroundings import (
+    calls_running,
+    fault_of_settings,
+    management_for,
+    oversee,
+    reload_settings,
+    run_on_loop,
+)
+from arbiter.work import Work, Worker
 
-__all__ = ["ExitCode", "Host", "Ready", "oversee_settings"]
+__all__ = ["Host"]
 
 log = structlog.get_logger(__name__)
-
-
-class ExitCode(enum.IntEnum):
-    """How the process ended; 124 (deadline) and 128+n (a second signal) come from the watchdog and the signals."""
-
-    CLEAN = 0
-    STOP_FAILED = 1
-    START_FAILED = 3
-    INTERNAL = 70
-    CONFIGURATION = 78
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Where the application can be reached, once it can."""
-
-    url: str
-    management_url: str
-    environment: str
-    start_s: float
-    greeting: tuple[tuple[str, str], ...] = ()
 
 
 class Host:
@@ -65,6 +54,8 @@ class Host:
         logging: whose level follows the settings.
         on_ready: told where the application is, once it serves.
         report: told why the application cannot start.
+        run: the provider whose `run()` is the application's work; then no main port is opened.
+        management: the management port, where it is open already.
     """
 
     def __init__(
@@ -73,103 +64,156 @@ class Host:
         logging: LoggingSession,
         on_ready: Callable[[Ready], None] | None,
         report: Callable[[BaseException], None],
+        *,
+        run: str = "",
+        management: ManagementListener | None = None,
     ) -> None:
-        self._container, self._logging = container, logging
+        self._container, self._logging, self._run = container, logging, run
         self._on_ready, self._report = on_ready, report
         self._settings = container.settings()
         self._events, self._health, self._clock = container.events(), container.health(), container.clock()
+        self._background = container.background()
+        self._guard: Guard | None = None
         self._begun = self._clock.monotonic()
+        self._phases = Phases(self._clock, self._events.publish)
+        self._management = management
         self._watchdog = Watchdog()
+        self._asked = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._phase = "created"
+        self._stop_asked = asyncio.Event()
+        self._work: Work | None = None
+        self._failure: BaseException | None = None
 
     def run(self) -> int:
         """Live from the first port to the last hook; the exit code."""
-        self._events.add(self)
-        self._logging.set_generation(self._container.settings.source().snapshot.generation)
-        oversight = oversee_settings(self._container)
-        try:
-            management, listener = self._take_addresses()
-        except StartError as error:
-            oversight.end()
-            self._report(error)
-            return ExitCode.START_FAILED
-        except (
-            ConfigurationError
-        ) as error:  # what a component read outside of the settings, such as OTEL_PROPAGATORS
-            oversight.end()
-            self._report(error)
-            return ExitCode.CONFIGURATION
-        self._logging.copy_to(self._container.telemetry().logs)
-        try:
-            code = _run_on_loop(self._live(management, listener))
-        except Exception as error:
-            log.exception("app.failed")
-            self._report(error)
-            code = ExitCode.INTERNAL
-        finally:
-            self._logging.copy_to(None)
-            oversight.end()
-            listener.close()
-            management.stop()
-            self._events.remove(self)
+        with ExitStack() as undo:
+            code = self._run_through(undo)
         self._release_watchdog()
         return code
 
-    def publish(self, event: object) -> None:
-        """Take the event of a reload: a new log level is brought into force, and the checks look anew."""
-        if isinstance(event, SettingsApplied):
-            self._logging.set_generation(event.generation)
-        if isinstance(event, SettingsApplied) and "observability.log_level" in event.changed:
-            settings = self._container.settings.source().snapshot.settings
-            self._logging.set_level(None, settings.observability.log_level)
-        if isinstance(event, SettingsApplied | SettingsRejected | RestartRequired) and self._loop is not None:
-            with suppress(RuntimeError):  # the loop has ended: nobody looks any more
-                self._loop.call_soon_threadsafe(self._look_anew)
+    def ask_to_stop(self) -> None:
+        """Begin the graceful stop, as the first SIGTERM does; may be called from any thread, more than once."""
+        self._asked.set()
+        self._on_loop(self._stop_asked.set)
 
-    def _look_anew(self) -> None:
-        self._looking = asyncio.ensure_future(self._health.refresh())
-
-    def _take_addresses(self) -> tuple[ManagementListener, socket.socket]:
-        """Both ports, before any component starts: a taken one ends the start at once."""
-        settings = self._settings
-        management = ManagementListener(settings.management.host, settings.management.port)
+    def _run_through(self, undo: ExitStack) -> int:
+        self._begin(undo)
         try:
-            management.start(_management_of(self._container, self._logging))
-            listener = bind(settings.server.host, settings.server.port, setting="server")
-        except BaseException:
-            management.stop()
-            raise
-        return management, listener
+            listener = self._take_addresses(undo)
+        except StartError as error:
+            return self._fail(error, ExitCode.START_FAILED)
+        except ConfigurationError as error:  # read outside of the settings, such as OTEL_PROPAGATORS
+            return self._fail(error, ExitCode.CONFIGURATION)
+        self._logging.copy_to(self._container.telemetry().logs)
+        undo.callback(self._logging.copy_to, None)
+        try:
+            return run_on_loop(self._live(listener))
+        except Exception as error:
+            log.exception("app.failed")
+            return self._fail(error, ExitCode.INTERNAL)
 
-    async def _live(self, management: ManagementListener, listener: socket.socket) -> int:
-        stop = asyncio.Event()
-        loop = self._loop = asyncio.get_running_loop()
+    def _begin(self, undo: ExitStack) -> None:
+        following = Following(self._container, self._logging, self._phases, self._on_loop)
+        self._events.add(following)
+        undo.callback(self._events.remove, following)
+        if self._management is not None:
+            undo.callback(self._management.stop)
+        self._logging.set_generation(self._container.settings.source().snapshot.generation)
+        self._phases.enter(Phase.CONFIGURING)
+        undo.callback(oversee(self._container).end)
 
-        def ask_to_stop() -> None:
-            self._watchdog.arm(self._settings.lifecycle.total_s)
-            loop.call_soon_threadsafe(stop.set)
+    def _fail(self, error: BaseException, code: ExitCode) -> ExitCode:
+        if self._phases.current not in {Phase.STOPPED, Phase.FAILED}:
+            self._phases.enter(Phase.FAILED)
+        self._report(error)
+        return code
 
-        def ask_to_reload() -> None:
-            loop.call_soon_threadsafe(self._reload)
+    def _on_loop(self, act: Callable[[], object]) -> None:
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop has ended: nobody looks any more
+                loop.call_soon_threadsafe(act)
 
-        signals = Signals(ask_to_stop, ask_to_reload)
+    def _take_addresses(self, undo: ExitStack) -> socket | None:
+        """Both ports, before any component starts: a taken one ends the start at once."""
+        wanted = self._settings.management.host, self._settings.management.port
+        if self._management is not None and self._management.asked != wanted:
+            self._management.stop()  # the application has an address of its own in its settings type
+            self._management = None
+        if self._management is None:
+            self._management = ManagementListener(*wanted)
+            undo.callback(self._management.stop)
+        self._guard = self._container.guard()
+        app = management_for(self._container, startup=self._startup, tasks=self._tasks, logging=self._logging)
+        self._management.show(app)
+        if self._run:
+            return None
+        listener = bind(self._settings.server.host, self._settings.server.port, setting="server")
+        undo.callback(listener.close)
+        return listener
+
+    def _startup(self) -> Mapping[str, object]:
+        return {**dataclasses.asdict(self._container.startup()), "phases": self._phases.timeline}
+
+    def _tasks(self) -> Mapping[str, object]:
+        """What `/tasks` shows."""
+        return {
+            "phase": self._phases.current,
+            "in_flight": self._in_flight(),
+            "background": self._background.seen(),
+            "still_to_stop": self._container.pending(),
+        }
+
+    def _in_flight(self) -> Mapping[str, int]:
+        background = [one.state for one in self._background.seen()]
+        return {
+            **(self._work.in_flight if self._work is not None else {}),
+            "background": background.count("running"),
+            "operations": calls_running(self._guard) if self._guard is not None else 0,
+        }
+
+    async def _live(self, listener: socket | None) -> int:
+        self._loop, self._stop_asked = asyncio.get_running_loop(), asyncio.Event()
+        if self._asked.is_set():
+            self._stop_asked.set()
+        signals = Signals(
+            Reactions(
+                self._arm, stop=self._signalled, forced=self._forced, reload=self._reload, dump=self._dump
+            )
+        )
         signals.install()
         try:
-            if (code := await self._start(stop)) is not None:
+            if (code := await self._start()) is not None:
                 return code
-            return await self._serve(Server(self._container.asgi(), listener), management, stop)
+            await self._serve(listener)
+            return await self._stop()
         finally:
+            self._loop = None
             signals.restore()
 
-    def _reload(self) -> None:
-        self._container.settings.source().ask().add_done_callback(_say_reloaded)
+    def _arm(self) -> None:
+        self._watchdog.arm(self._settings.lifecycle.total_s, self._loop)
 
-    async def _start(self, stop: asyncio.Event) -> ExitCode | None:
+    def _signalled(self) -> None:
+        self._arm()
+        self.ask_to_stop()
+
+    def _forced(self, number: int) -> None:
+        pending = list(self._container.pending())
+        log.error("shutdown.forced", signal=number, phase=self._phases.current, pending=pending)
+
+    def _reload(self) -> None:
+        self._on_loop(lambda: reload_settings(self._container))
+
+    def _dump(self) -> None:
+        dump_stacks(self._loop)
+        os.write(2, f"arbiter: {self._phases.current}, in flight {dict(self._in_flight())}\n".encode())
+
+    async def _start(self) -> ExitCode | None:
         """Start the container; None means it runs, a code means that the life ends here."""
-        self._enter("starting")
+        self._phases.enter(Phase.STARTING)
         starting = asyncio.ensure_future(self._container.start())
-        asked = asyncio.ensure_future(stop.wait())
+        asked = asyncio.ensure_future(self._stop_asked.wait())
         await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         if not starting.done():
@@ -178,111 +222,84 @@ class Host:
         try:
             await starting
         except asyncio.CancelledError:
-            self._enter("stopped")
+            self._phases.enter(Phase.STOPPED)
             return ExitCode.CLEAN
         except Exception as error:  # noqa: BLE001  whatever a component raises is why the start failed
-            self._enter("failed")
             failure = StartError("The application did not start; what had started was stopped again.")
             failure.__cause__ = error
-            fault = _fault_of_settings(error)
-            self._report(fault or failure)
-            return ExitCode.START_FAILED if fault is None else ExitCode.CONFIGURATION
+            fault = fault_of_settings(error)
+            return self._fail(
+                fault or failure, ExitCode.CONFIGURATION if fault is not None else ExitCode.START_FAILED
+            )
         return None
 
-    async def _serve(self, server: Server, management: ManagementListener, stop: asyncio.Event) -> int:
+    async def _serve(self, listener: socket | None) -> None:
+        """From ready to drained."""
+        self._background.on_give_up = self._give_up
         await self._health.refresh()
-        await server.start()
+        work = self._work = self._work_on(listener)
+        await work.start()
         self._health.mark_started()
-        self._enter("running")
-        ready = Ready(
-            server.url,
-            management.url,
-            self._container.settings.environment(),
-            self._clock.monotonic() - self._begun,
-        )
+        self._phases.enter(Phase.RUNNING)
+        self._trace()
+        self._say_ready(work.url)
+        await self._stop_asked.wait()
+        await self._drain(work)
+
+    def _work_on(self, listener: socket | None) -> Work:
+        if listener is not None:
+            return Server(self._container.asgi(), listener)
+        return Worker(self._container.components()[self._run], self._give_up, self.ask_to_stop)
+
+    def _give_up(self, error: BaseException) -> None:
+        """The application's work has failed for good: stop well, and end with 70."""
+        self._failure = self._failure or error
+        self._report(error)
+        self.ask_to_stop()
+
+    def _trace(self) -> None:
+        start, tracer = self._container.startup(), self._container.tracer()
+        if start.started_at is not None:
+            steps = ((step.name, step.began_s, step.duration_s) for step in start.steps)
+            trace_start(tracer, start.started_at, start.duration_s, steps)
+        self._events.add(StopSpans(tracer))
+
+    def _say_ready(self, url: str) -> None:
+        management = self._management.url if self._management is not None else ""
+        environment = self._container.settings.environment()
+        ready = Ready(url, management, environment, self._clock.monotonic() - self._begun)
         log.info("app.ready", url=ready.url, management=ready.management_url, start_s=round(ready.start_s, 3))
         if self._on_ready is not None:
             self._on_ready(ready)
-        await stop.wait()
-        await self._drain(server)
-        return await self._stop()
 
-    async def _drain(self, server: Server) -> None:
-        self._enter("pre-drain")
+    async def _drain(self, work: Work) -> None:
+        budgets = self._settings.lifecycle
+        self._phases.enter(Phase.PRE_DRAIN)
         self._health.mark_draining()
-        server.announce_close()
-        await asyncio.sleep(self._settings.lifecycle.pre_drain_s)
-        self._enter("draining")
-        if not await server.stop(self._settings.lifecycle.drain_s):
-            log.warning("app.drain.cut", drain_s=self._settings.lifecycle.drain_s)
+        work.announce_close()
+        await asyncio.sleep(budgets.pre_drain_s)
+        self._phases.enter(Phase.DRAINING)
+        deadline = time.monotonic() + budgets.drain_s
+        drained = await work.stop(budgets.drain_s)
+        # After the requests, which may need what runs in the background.
+        ended = await self._background.drain(max(0.0, deadline - time.monotonic()))
+        if not (drained and ended):
+            log.warning("app.drain.cut", drain_s=budgets.drain_s, requests=not drained, background=not ended)
 
     async def _stop(self) -> int:
-        self._enter("stopping")
+        self._phases.enter(Phase.STOPPING)
         try:
             await self._container.stop()
         except ExceptionGroup as errors:  # each names its provider; none keeps the process alive
             for error in errors.exceptions:
                 log.error("app.stop.failed", exc_info=error)  # noqa: TRY400  a line for each, not for the group
-            self._enter("failed")
-            return ExitCode.STOP_FAILED
-        self._enter("stopped")
-        return ExitCode.CLEAN
-
-    def _enter(self, phase: str) -> None:
-        previous, self._phase = self._phase, phase
-        self._events.publish(PhaseEntered(phase, previous))
+            self._phases.enter(Phase.FAILED)
+            return ExitCode.INTERNAL if self._failure else ExitCode.STOP_FAILED
+        self._phases.enter(Phase.FAILED if self._failure else Phase.STOPPED)
+        return ExitCode.INTERNAL if self._failure else ExitCode.CLEAN
 
     def _release_watchdog(self) -> None:
         """Let the process end by itself, unless a thread that never ends would keep it."""
         ours = threading.current_thread()
         if not [t for t in threading.enumerate() if t is not ours and t.is_alive() and not t.daemon]:
             self._watchdog.disarm()
-
-
-def _management_of(container: Infrastructure, logging: LoggingSession | None = None) -> ASGIApp:
-    return management_of(
-        container.settings.source(),
-        container.telemetry(),
-        container.health(),
-        container.heartbeat(),
-        container.breakers(),
-        container.events(),
-        container.recent(),
-        More(graph=container.graph, startup=container.startup, loggers=logging),
-    )
-
-
-def oversee_settings(container: Infrastructure) -> SettingsOversight:
-    """Let reloads be heard, seen in health and begun by changed files; say what looks like a mistake."""
-    source, oversight = container.settings.source(), container.oversight()
-    source.events = container.events()
-    oversight.begin()
-    for warning in source.snapshot.warnings:
-        log.warning("config.warning", warning=warning)
-    return oversight
-
-
-def _fault_of_settings(error: BaseException | None) -> ConfigurationError | None:
-    """The setting that a start failed over, such as a health group that names a check that is not there."""
-    while error is not None and not isinstance(error, ConfigurationError):
-        if isinstance(error, BaseExceptionGroup):
-            return next(filter(None, map(_fault_of_settings, error.exceptions)), None)
-        error = error.__cause__
-    return error
-
-
-def _say_reloaded(asked: Future[ReloadResult]) -> None:
-    if (error := asked.exception()) is not None:
-        log.error("config.reload.failed", exc_info=error)
-        return
-    result = asked.result()
-    log.info("config.reload", trigger="signal", outcome=result.outcome, generation=result.generation)
-
-
-def _run_on_loop(main: Coroutine[Any, Any, int]) -> int:
-    try:
-        from uvloop import new_event_loop  # noqa: PLC0415  not to be had on every platform
-    except ModuleNotFoundError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main)

@@ -14,6 +14,7 @@ from arbiter.health.alerts.service import Alerts
 from arbiter.health.builtin import BuiltinChecks
 from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
+from arbiter.lifecycle.background import Background
 from arbiter.management.probes import ProbeLayer, Probes
 from arbiter.management.recent import RecentEvents
 from arbiter.observability.asgi import TelemetryMiddleware
@@ -50,6 +51,7 @@ class Infrastructure(Container):
     oversight = providers.Singleton(SettingsOversight, settings.itself)
 
     clock = providers.Singleton(SystemClock)
+    background = providers.Singleton(Background, clock)
     recent = providers.Singleton(RecentEvents, clock)
     lifecycle_metrics = providers.Singleton(LifecycleMetrics)
     process_metrics = providers.Singleton(ProcessMetrics)

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from arbiter.app import App
-from arbiter.errors import ConfigurationError
+from arbiter.errors import ArbiterError, ConfigurationError, StartError
 
-__all__ = ["DEFAULT_APPLICATION", "ApplicationNotFound", "load_application"]
+__all__ = ["DEFAULT_APPLICATION", "ApplicationBroken", "ApplicationNotFound", "load_application"]
 
 DEFAULT_APPLICATION = "containers:create_app"
 
@@ -27,6 +27,17 @@ class ApplicationNotFound(ConfigurationError):
         self.spec = spec
 
 
+class ApplicationBroken(StartError):
+    """The application is there, and making it fails; the cause is chained."""
+
+    def __init__(self, spec: str, doing: str) -> None:
+        super().__init__(
+            f"The application {spec!r} fails while it is {doing}.",
+            hint="--traceback shows where (or ARBITER_TRACEBACK=1).",
+        )
+        self.spec = spec
+
+
 def load_application(spec: str | None = None) -> App:
     """The application that `spec` names: `module:callable`, which returns an `App`.
 
@@ -37,7 +48,8 @@ def load_application(spec: str | None = None) -> App:
         spec: the import string; by default `ARBITER_APP`, else `containers:create_app`.
 
     Raises:
-        ApplicationNotFound: nothing of that name is here, it fails to import, or it is somebody else's.
+        ApplicationNotFound: nothing of that name is here, it needs a module that is not, or it is somebody else's.
+        ApplicationBroken: its import, or the callable, raises something of its own.
     """
     spec = spec or os.environ.get("ARBITER_APP") or DEFAULT_APPLICATION
     module_name, colon, attribute = spec.partition(":")
@@ -50,11 +62,20 @@ def load_application(spec: str | None = None) -> App:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ApplicationNotFound(spec, f"there is no module {error.name!r} here.") from error
+    except ArbiterError:
+        raise
+    except Exception as error:
+        raise ApplicationBroken(spec, "imported") from error
     _check_place(spec, module.__file__, here)
     app = getattr(module, attribute, None)
     if not callable(app):
         raise ApplicationNotFound(spec, f"{module_name} has no callable {attribute!r}.")
-    return _checked(spec, app())
+    try:
+        return _checked(spec, app())
+    except ArbiterError:
+        raise
+    except Exception as error:
+        raise ApplicationBroken(spec, "made") from error
 
 
 def _check_place(spec: str, file: str | None, here: Path) -> None:

@@ -12,12 +12,13 @@ from cyclopts import CycloptsError
 
 from arbiter._version import __version__
 from arbiter.cli.console import report
-from arbiter.errors import ArbiterError, ConfigurationError
+from arbiter.errors import ArbiterError, ConfigurationError, ContainerError, StartError
 
 __all__ = ["build", "run"]
 
 # As shells and sysexits.h have it: a misused command, one that Ctrl-C ended (128+2), one whose reader went away (128+13).
 USAGE_ERROR = 2
+START_FAILED = 3
 CONFIGURATION = 78
 INTERNAL = 70
 INTERRUPTED = 130
@@ -66,6 +67,8 @@ def _exit_code(error: Exception) -> int:
     match error:
         case ConfigurationError():
             return CONFIGURATION
+        case StartError() | ContainerError():
+            return START_FAILED
         case ArbiterError():
             return 1
         case _:

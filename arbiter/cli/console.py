@@ -1,12 +1,13 @@
 """How the command line speaks: JSON for scripts on stdout, words for people, and every error in one shape.
 
-A failure is Description, Cause and Hint on stderr; a traceback appears only when `ARBITER_TRACEBACK=1` asks for it.
+A failure is Description, Cause and Hint on stderr; a traceback appears only when `--traceback` or `ARBITER_TRACEBACK=1` asks for it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,15 @@ from arbiter.errors import ArbiterError
 if TYPE_CHECKING:  # rich costs as much as half a command; one that answers in JSON needs none of it
     from rich.console import Console
 
-__all__ = ["error_console", "out_console", "print_json", "report"]
+__all__ = ["error_console", "out_console", "print_json", "report", "show_tracebacks"]
+
+
+_asked = threading.Event()
+
+
+def show_tracebacks() -> None:
+    """From now on `report` shows where a failure came from."""
+    _asked.set()
 
 
 def out_console() -> Console:
@@ -56,7 +65,7 @@ def report(error: BaseException) -> None:
         console.print(f"[bold]Cause:[/] {escape(_words(cause)[0])}", soft_wrap=True)
     if hint:
         console.print(f"[bold]Hint:[/]  {escape(hint)}", soft_wrap=True)
-    if os.environ.get("ARBITER_TRACEBACK") == "1":
+    if _asked.is_set() or os.environ.get("ARBITER_TRACEBACK") == "1":
         traceback.print_exception(error, file=sys.stderr)
 
 

@@ -11,9 +11,13 @@ from arbiter.app import App
 from arbiter.cli.application import load_application
 from arbiter.settings.sources import Sources
 
-__all__ = ["Chosen", "Json"]
+__all__ = ["Chosen", "Json", "Traceback"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Answer with one JSON document.")]
+Traceback = Annotated[
+    bool,
+    Parameter(name="--traceback", negative="", help="Show where a failure came from (ARBITER_TRACEBACK=1)."),
+]
 
 
 @Parameter(name="*")
@@ -44,5 +48,13 @@ class Chosen:
             ConfigurationError: there is no such application, or an override is no `key=value`.
         """
         application = load_application(self.app)
-        application.configure(Sources.of_process(environment=self.env, overrides=self.overrides))
+        application.configure(self.sources())
         return application
+
+    def sources(self) -> Sources:
+        """Where the settings come from.
+
+        Raises:
+            ConfigurationError: an override is no `key=value`.
+        """
+        return Sources.of_process(environment=self.env, overrides=self.overrides)

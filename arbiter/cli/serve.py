@@ -10,8 +10,9 @@ from rich.markup import escape
 
 from arbiter.app import ExitCode, Ready
 from arbiter.cli import collecting
-from arbiter.cli.console import error_console, out_console, print_json, report
-from arbiter.cli.options import Chosen, Json
+from arbiter.cli.console import error_console, out_console, print_json, report, show_tracebacks
+from arbiter.cli.opening import open_management
+from arbiter.cli.options import Chosen, Json, Traceback
 from arbiter.container.problems import GraphInvalid, Problem
 from arbiter.errors import ConfigurationError
 
@@ -20,16 +21,19 @@ __all__ = ["check_application", "run_application"]
 EVERYTHING = Chosen()
 
 
-def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int:
+def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False, traceback: Traceback = False) -> int:
     """Start the application and serve until SIGTERM or Ctrl-C.
 
     Examples:
         arbiter run
         arbiter run --env staging
         arbiter run --set server.port=8080 --set observability.log_level=debug
+        arbiter run --traceback
 
     Exit codes: 0 clean, 1 a component failed to stop, 3 the start failed, 78 settings, 124 the stop took too long.
     """
+    if traceback:
+        show_tracebacks()
 
     def announce(ready: Ready) -> None:
         collecting.when_started()
@@ -38,13 +42,20 @@ def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int:
             return
         _announce(ready)
 
-    return chosen.load().run(on_ready=announce, report=report)
+    management = open_management(chosen.sources())
+    try:
+        application = chosen.load()
+    except BaseException:
+        if management is not None:
+            management.stop()
+        raise
+    return application.run(on_ready=announce, report=report, management=management)
 
 
 def _announce(ready: Ready) -> None:
     console = error_console()
     lines = [
-        ("serving", ready.url),
+        *([("serving", ready.url)] if ready.url else []),
         ("management", f"{ready.management_url}/readyz /healthz /metrics /info /config"),
     ]
     console.print(f"\n  [bold green]Ready[/] in {ready.start_s:.2f} s ({escape(ready.environment)})")

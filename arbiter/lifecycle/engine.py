@@ -280,10 +280,10 @@ class Engine:
             return []
         failures: list[StepFailed] = []
         began = time.monotonic()
-        most_s = self.budgets.stop_of(started.name)
         for hook in reversed(started.undo):
             try:
-                await runner.run(hook, min(most_s, max(deadline - time.monotonic(), GRACE_S)))
+                left_s = max(deadline - time.monotonic(), GRACE_S)
+                await runner.run(hook, self.budgets.stop_within(started.name, left_s))
             except Exception as error:  # noqa: BLE001  the others must stop as well; all failures are raised at the end
                 failures.append(failed(hook.name, "stop", error))
         self._publish(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import structlog
 
 from arbiter.errors import LifecycleStateError
+from arbiter.lifecycle.dump import stack_of
 from arbiter.lifecycle.threads import Threads
 
 __all__ = ["GRACE_S", "Hook", "Immediate", "Looped", "Runner", "Where", "drive"]
@@ -105,7 +105,7 @@ class Looped:
             raise
         if not task.done():
             overdue = TimeoutError(f"did not end within {budget_s:.3g} s")
-            overdue.add_note(f"{hook.name} was at:\n{self._threads.stack(hook.name) or _stack(task)}")
+            overdue.add_note(f"{hook.name} was at:\n{self._threads.stack(hook.name) or stack_of(task)}")
             await _cut(task, hook.name)
             raise overdue
         _result(task)
@@ -158,15 +158,3 @@ def _result(task: asyncio.Future[object]) -> None:
     if task.cancelled():
         raise RuntimeError("it was cancelled from within")
     task.result()
-
-
-def _stack(task: asyncio.Future[object]) -> str:
-    """Where a task waits, down to the innermost coroutine; `Task.print_stack` shows the outermost alone."""
-    frames: list[traceback.FrameSummary] = []
-    waiting: Any = task.get_coro() if isinstance(task, asyncio.Task) else None
-    while waiting is not None:
-        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
-        if frame is not None:
-            frames += traceback.extract_stack(frame, limit=1)
-        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
-    return "".join(traceback.format_list(frames))

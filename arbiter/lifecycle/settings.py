@@ -20,6 +20,12 @@ class ComponentBudget(Section):
     """How long its stop may take; never more than what is left of `hooks_s`."""
 
 
+TELEMETRY = "telemetry"
+"""The provider whose stop is the last flush."""
+
+TELEMETRY_SPARE_S = 0.3
+"""Seconds that the flush, which keeps its own time, gets to come back."""
+
 _AS_THE_OTHERS = ComponentBudget()
 
 
@@ -62,6 +68,16 @@ class LifecycleSettings(Section):
     def stop_of(self, name: str) -> float:
         """How long the stop of this component may take, in seconds, before the whole stop's limit is counted in."""
         return self.components.get(name, _AS_THE_OTHERS).stop_s or self.hook_s
+
+    def stop_within(self, name: str, left_s: float) -> float:
+        """How long the stop of this component may take when so much is left of `hooks_s`, in seconds.
+
+        The provider `telemetry` has `telemetry_s` of its own: it stops last, and what the others have used up must not
+        cost the spans that tell of it.
+        """
+        if name == TELEMETRY:
+            return self.telemetry_s + TELEMETRY_SPARE_S
+        return min(self.stop_of(name), left_s)
 
     @model_validator(mode="after")
     def _parts_fit_the_whole(self) -> Self:

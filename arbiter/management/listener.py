@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arbiter.errors import StartError
 from arbiter.serving.server import Server, bind
@@ -19,10 +19,16 @@ class ManagementListener:
     Args:
         host: address to listen on.
         port: TCP port; 0 lets the operating system choose.
+
+    Attributes:
+        asked: the host and port that were asked for.
+        url: where it answers, once it does.
     """
 
     def __init__(self, host: str, port: int) -> None:
+        self.asked = host, port
         self._listener = bind(host, port, setting="management")
+        self._app: ASGIApp | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping: asyncio.Event | None = None
@@ -36,10 +42,21 @@ class ManagementListener:
         Raises:
             StartError: it did not come up.
         """
-        self._thread = threading.Thread(target=self._run, args=(app,), name="arbiter.management", daemon=True)
+        self._app = app
+        self._thread = threading.Thread(target=self._run, name="arbiter.management", daemon=True)
         self._thread.start()
         if not self._up.wait(timeout_s) or self._failure is not None:
             raise StartError("The management port did not come up.") from self._failure
+
+    def show(self, app: ASGIApp) -> None:
+        """Serve `app` from the next request on, starting if nothing was served yet.
+
+        Raises:
+            StartError: it did not come up.
+        """
+        if self._thread is None:
+            self.start(app)
+        self._app = app
 
     def stop(self, *, timeout_s: float = 1) -> None:
         """Close the port and end the thread; a thread that does not end in time is left to the process's end."""
@@ -49,19 +66,23 @@ class ManagementListener:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(timeout_s)
 
-    def _run(self, app: ASGIApp) -> None:
+    def _run(self) -> None:
         try:
             # A plain loop: only probes and scrapes come here, and it must not share anything with the main one.
             with asyncio.Runner() as runner:
-                runner.run(self._serve(app))
+                runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001  handed to the thread that waits in start()
             self._failure = error
         finally:
             self._up.set()
 
-    async def _serve(self, app: ASGIApp) -> None:
+    async def _current(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._app is not None  # noqa: S101  set before the thread starts
+        await self._app(scope, receive, send)
+
+    async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        server = Server(app, self._listener)
+        server = Server(self._current, self._listener)
         await server.start()
         self.url = server.url
         self._up.set()

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from arbiter.errors import StartError
 from arbiter.serving.connection import Connection
 from arbiter.serving.door import last_arrivals
+from arbiter.serving.owner import owner_of
 from arbiter.serving.traffic import Traffic
 
 __all__ = ["Server", "bind"]
@@ -72,8 +73,9 @@ def bind(host: str, port: int, *, setting: str) -> socket.socket:
 def _refusal(host: str, port: int, setting: str, error: OSError) -> StartError:
     where = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
+        owner = owner_of(port) or "another process"
         return StartError(
-            f"The address {where} is already in use by another process.",
+            f"The address {where} is already in use by {owner}.",
             hint=f"Stop that process, or choose another port: --set {setting}.port=0 takes any free one.",
         )
     return StartError(

@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 
 from arbiter import Infrastructure
-from arbiter.host import _management_of
 from arbiter.observability.logging import configure_logging
 from arbiter.settings.sources import Sources
+from arbiter.surroundings import management_for
 
 __all__ = ["HERE", "TOKEN", "Port", "management"]
 
@@ -58,7 +58,7 @@ async def management(
         async with container:
             await container.health().refresh()
             container.health().mark_started()
-            app = _management_of(container, logging)
+            app = management_for(container, startup=container.startup, tasks=dict, logging=logging)
             transport = httpx2.ASGITransport(app=app, client=(HERE, 4711))
             async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
                 yield Port(container, app, http, log)

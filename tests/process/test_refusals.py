@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_a_placeholder_secret_is_refused_in_production() -> None:
 
 
 def test_a_busy_port_ends_with_3_and_a_sentence(tmp_path: Path) -> None:
-    """S11: a taken port is found before any component starts."""
+    """S11: a taken port is found before any component starts, and its owner is named."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -70,7 +71,7 @@ def test_a_busy_port_ends_with_3_and_a_sentence(tmp_path: Path) -> None:
         )  # fmt: skip
 
     assert outcome.returncode == 3
-    assert f"127.0.0.1:{port} is already in use" in outcome.stderr
+    assert f"127.0.0.1:{port} is already in use by pid {os.getpid()} (" in outcome.stderr
     assert not (tmp_path / "x.db").exists()
 
 

@@ -13,13 +13,13 @@ import httpx2
 import pytest
 
 from arbiter.container.settings_provider import SettingsProvider
-from arbiter.host import _management_of
 from arbiter.infrastructure import Infrastructure
 from arbiter.settings.framework import FrameworkSettings
 from arbiter.settings.live import LiveSettings
 from arbiter.settings.loader import SettingsLoader
 from arbiter.settings.snapshot import Snapshot
 from arbiter.settings.sources import Sources
+from arbiter.surroundings import management_for
 from tests.settings.kit import ShopSettings, load, sources
 
 TEXT = "[default.registry]\nmax_agents = {}\ntags = ['{}']\n"
@@ -110,7 +110,7 @@ async def test_c15_twenty_posts_are_at_most_two_loads(tmp_path: Path) -> None:
     container = Counted()
     container.settings.read_from(Sources(tmp_path))
     async with container:
-        management = _management_of(container)
+        management = management_for(container, startup=container.startup, tasks=dict)
         file.write_text("[default.resilience]\ntimeout_ms = 12\n")
         Counting.loads = 0
         transport = httpx2.ASGITransport(app=management)

@@ -1,0 +1,33 @@
+"""The management port, opened before the application is imported: that takes a second, and probes ask at once."""
+
+from __future__ import annotations
+
+from arbiter.errors import ConfigurationError
+from arbiter.management.listener import ManagementListener
+from arbiter.management.opening import Opening
+from arbiter.settings.framework import FrameworkSettings
+from arbiter.settings.loader import SettingsLoader
+from arbiter.settings.sources import Sources
+
+__all__ = ["open_management"]
+
+
+def open_management(sources: Sources) -> ManagementListener | None:
+    """Answer the probes from now on: alive, and starting.
+
+    Args:
+        sources: of which the framework's own sections are read; the application reads them again with its own.
+
+    Returns:
+        None where the settings cannot be used: the application's own load says why, all faults in one report.
+
+    Raises:
+        StartError: the port cannot be had.
+    """
+    try:
+        settings = SettingsLoader(FrameworkSettings)(sources).settings.management
+    except ConfigurationError:
+        return None
+    management = ManagementListener(settings.host, settings.port)
+    management.show(Opening())
+    return management

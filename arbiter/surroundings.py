@@ -1,0 +1,98 @@
+"""What a life in a process needs around its container, besides the container's own start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp
+
+from arbiter.errors import ConfigurationError
+from arbiter.infrastructure import Infrastructure
+from arbiter.management.view import More, management_of
+from arbiter.observability.logging import LoggingSession
+from arbiter.resilience.guard import Guard
+from arbiter.settings.live import ReloadResult
+from arbiter.settings.oversight import SettingsOversight
+
+__all__ = [
+    "calls_running",
+    "fault_of_settings",
+    "management_for",
+    "oversee",
+    "reload_settings",
+    "run_on_loop",
+]
+
+log = structlog.get_logger(__name__)
+
+
+def management_for(
+    container: Infrastructure,
+    *,
+    startup: Callable[[], object],
+    tasks: Callable[[], object],
+    logging: LoggingSession | None = None,
+) -> ASGIApp:
+    """The management port's application over this container; the other two are the host's to say."""
+    return management_of(
+        container.settings.source(),
+        container.telemetry(),
+        container.health(),
+        container.heartbeat(),
+        container.breakers(),
+        container.events(),
+        container.recent(),
+        More(graph=container.graph, startup=startup, loggers=logging, tasks=tasks),
+    )
+
+
+def calls_running(guard: Guard) -> int:
+    """How many guarded calls are running now."""
+    found = (one.value for one in guard.measurements() if one.name == "arbiter.operation.in_flight")
+    return int(sum(found))
+
+
+def oversee(container: Infrastructure) -> SettingsOversight:
+    """Let reloads be heard, seen in health and begun by changed files; say what looks like a mistake."""
+    source, oversight = container.settings.source(), container.oversight()
+    source.events = container.events()
+    oversight.begin()
+    for warning in source.snapshot.warnings:
+        log.warning("config.warning", warning=warning)
+    return oversight
+
+
+def fault_of_settings(error: BaseException | None) -> ConfigurationError | None:
+    """The setting that a start failed over, such as a health group that names a check that is not there."""
+    while error is not None and not isinstance(error, ConfigurationError):
+        if isinstance(error, BaseExceptionGroup):
+            return next(filter(None, map(fault_of_settings, error.exceptions)), None)
+        error = error.__cause__
+    return error
+
+
+def reload_settings(container: Infrastructure) -> None:
+    """Reload because a signal asks for it; a line says how it went."""
+    container.settings.source().ask().add_done_callback(_say_reloaded)
+
+
+def _say_reloaded(asked: Future[ReloadResult]) -> None:
+    if (error := asked.exception()) is not None:
+        log.error("config.reload.failed", exc_info=error)
+        return
+    result = asked.result()
+    log.info("config.reload", trigger="signal", outcome=result.outcome, generation=result.generation)
+
+
+def run_on_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run to its end, on the faster loop where there is one."""
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415  not to be had on every platform
+    except ModuleNotFoundError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)

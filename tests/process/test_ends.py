@@ -1,0 +1,196 @@
+"""How a stop ends that does not go well: signals and deadlines, in small applications as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.processes import ARBITER, clean_environment, free_port, probe, until
+
+APPLICATION = """
+import asyncio, re, threading, time
+from pathlib import Path
+from dependency_injector import providers
+from arbiter import App, Infrastructure
+
+while not Path("go").exists():  # the import takes as long as the test likes
+    time.sleep(0.01)
+
+
+class Part:
+    def __init__(self, *needs):
+        pass
+
+
+class Hanging(Part):
+    async def stop(self):
+        await asyncio.Event().wait()
+
+
+def stubborn(first):
+    yield Part()
+    threading.Thread(target=time.sleep, args=(600,), daemon=False).start()
+    time.sleep(600)
+
+
+class Busy(Part):
+    async def start(self):
+        asyncio.get_running_loop().call_later(0.3, {busy})
+
+
+def turn_round():
+    while True:
+        pass
+
+
+def hold_the_lock():
+    re.match("(a+)+$", "a" * 60 + "b")
+
+
+class Shop(Infrastructure):
+    first = providers.Singleton(Part)
+    second = providers.{kind}, first)
+
+
+def create_app():
+    return App(Shop)
+"""
+BRIEF = (
+    "lifecycle.drain_s=0.2",
+    "lifecycle.hooks_s=0.5",
+    "lifecycle.telemetry_s=0.2",
+    "lifecycle.total_s=1.2",
+)
+
+
+class Shop:
+    """The application as a process."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes], port: int, management: int) -> None:
+        self.folder, self.process = folder, process
+        self.url, self.management = f"http://localhost:{port}", f"http://127.0.0.1:{management}"
+
+    def ready(self) -> None:
+        """Wait until it serves."""
+        until(lambda: probe(f"{self.management}/readyz") == 200, limit_s=60, what="readiness")
+
+    def said(self) -> str:
+        """What it wrote to stderr."""
+        return (self.folder / "errors").read_text()
+
+
+@contextmanager
+def shop(folder: Path, kind: str, *settings: str, busy: str = "None", waits: bool = False) -> Iterator[Shop]:
+    """A process of two parts; `kind` is the provider of the second, up to its first argument."""
+    (folder / "shop.py").write_text(APPLICATION.format(kind=kind, busy=busy))
+    if not waits:
+        (folder / "go").touch()
+    port, management = free_port(), free_port()
+    chosen = (f"server.port={port}", f"management.port={management}", "lifecycle.pre_drain_s=0", *settings)
+    command = [*ARBITER, "run", "--app", "shop:create_app"]
+    with (folder / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            [*command, *(word for one in chosen for word in ("--set", one))],
+            cwd=folder,
+            env=clean_environment(ARBITER_ENV="test"),
+            stdout=errors,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Shop(folder, process, port, management)
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_h01_the_management_port_answers_before_the_application_is_imported(tmp_path: Path) -> None:
+    """Alive, not started, not ready, and no main port; once it may be imported, all of it comes up."""
+    with shop(tmp_path, "Singleton(Part", waits=True) as started:
+        until(lambda: probe(f"{started.management}/livez") == 200, limit_s=60, what="liveness")
+        during = [
+            probe(f"{started.management}/startupz"),
+            probe(f"{started.management}/readyz"),
+            probe(f"{started.management}/info"),
+            probe(f"{started.url}/livez"),
+        ]
+        (tmp_path / "go").touch()
+        started.ready()
+        after = probe(f"{started.management}/startupz"), probe(f"{started.url}/livez")
+
+    assert during == [503, 503, 503, 0]
+    assert after == (200, 200)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_s02_a_second_signal_ends_the_process_and_says_what_was_pending(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    """While a hook hangs, a second signal exits with 128 + its number, and one line names the hooks left."""
+    settings = ("lifecycle.hook_s=60", "lifecycle.hooks_s=60", "lifecycle.total_s=90")
+    with shop(tmp_path, "Singleton(Hanging", *settings) as started:
+        started.ready()
+        started.process.send_signal(signal.SIGUSR1)
+        until(lambda: "arbiter: running, in flight" in started.said(), what="the dump")
+        started.process.send_signal(signal.SIGTERM)
+        until(lambda: _phase(started) == "stopping", what="the hooks")
+        started.process.send_signal(number)
+        ended = started.process.wait(5)
+        lines = started.said().splitlines()
+
+    (forced,) = [json.loads(line) for line in lines if "shutdown.forced" in line]
+    assert ended == code
+    assert forced["phase"] == "stopping"
+    assert "second" in forced["pending"]
+    assert any(line.startswith("Task arbiter.heartbeat") for line in lines)
+
+
+def test_s04_what_blocks_threads_for_ever_is_gone_within_the_total(tmp_path: Path) -> None:
+    """A sync hook that hangs is cut at its budget; a thread that is no daemon holds the exit up to the deadline only."""
+    with shop(tmp_path, "Resource(stubborn", *BRIEF, "lifecycle.hook_s=0.2") as started:
+        started.ready()
+        started.process.send_signal(signal.SIGTERM)
+        code = started.process.wait(20)
+        said = started.said()
+
+    assert code == 124
+    assert "second: stop failed" in said
+    assert "time.sleep(600)" in said
+    assert "still not stopped after 1.2 s" in said
+
+
+@pytest.mark.parametrize(("busy", "code"), [("turn_round", 124), ("hold_the_lock", 1)])
+def test_s05_a_loop_that_is_blocked_for_ever_ends_at_the_deadline(
+    tmp_path: Path, busy: str, code: int
+) -> None:
+    """Python that never returns ends with 124 and all stacks; C that holds the interpreter's lock with 1, and stacks."""
+    with shop(tmp_path, "Singleton(Busy", *BRIEF, busy=busy) as started:
+        until(lambda: probe(f"{started.management}/livez") == 200, limit_s=60, what="liveness")
+        # Only a loop that stands still leaves the main port silent while it takes connections.
+        until(lambda: _is_stuck(started), limit_s=60, what="the loop to be blocked")
+        started.process.send_signal(signal.SIGTERM)
+        ended = started.process.wait(20)
+        said = started.said()
+
+    assert ended == code
+    assert busy in said
+    assert "most recent call first" in said
+
+
+def _phase(started: Shop) -> str:
+    return str(httpx2.get(f"{started.management}/tasks").json()["phase"])
+
+
+def _is_stuck(started: Shop) -> bool:
+    try:
+        return httpx2.get(f"{started.url}/livez", timeout=0.2).status_code == 0
+    except httpx2.ReadTimeout:
+        return True
+    except httpx2.HTTPError:
+        return False
