@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from arbiter.orchestrator.performance.models import ChainReport, PerformanceEvent, Summary
+from arbiter.orchestrator.performance.windows import Execution
 
-__all__ = ["Completion", "Store"]
+__all__ = ["Completion", "Others", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,14 @@ class Completion:
 
     position: int
     event: PerformanceEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Completed executions that another run or instance stored, up to the position `until`."""
+
+    until: int
+    executions: Sequence[Execution]
 
 
 class Store(Protocol):
@@ -38,6 +47,14 @@ class Store(Protocol):
 
     async def completions(self, after: int, limit: int) -> Sequence[Completion]:
         """Up to `limit` completed executions behind the position `after`, in their order."""
+        ...
+
+    async def position_at(self, moment: datetime, most: int) -> int:
+        """The position behind which at most `most` events lie, all stored at `moment` or later."""
+        ...
+
+    async def others_after(self, position: int, limit: int) -> Others:
+        """Completed executions of others behind `position`, up to `limit`, in their order."""
         ...
 
     async def delete_recorded_before(self, moment: datetime) -> int:

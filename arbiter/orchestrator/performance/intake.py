@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -27,14 +28,20 @@ class Intake:
         store: where they are to be.
         settings: for the spool, read once.
         clock: for the moment of storing.
+        stored: told of the events that were new, once they are in the store.
 
     Attributes:
         dropped: how many offered events were dropped.
     """
 
-    def __init__(self, store: Store, settings: PerformanceSettings, clock: Clock) -> None:
-        self._store = store
-        self._queue = EventQueue(store, clock)
+    def __init__(
+        self,
+        store: Store,
+        settings: PerformanceSettings,
+        clock: Clock,
+        stored: Callable[[list[PerformanceEvent], datetime], None],
+    ) -> None:
+        self._queue = EventQueue(store, clock, stored)
         directory = Path(settings.spool_dir) if settings.spool_dir else None
         self._spool = Spool(directory, store.identity, settings.spool_max_mb * 1_000_000)
         self._spooling = EventQueue(self._spool, clock)

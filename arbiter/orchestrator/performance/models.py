@@ -12,13 +12,20 @@ from pydantic import Field
 from arbiter.orchestrator.vocabulary import Identifier, Instant, Metadata, WireModel, Word
 
 __all__ = [
+    "AgentPerformance",
     "AgentSummary",
+    "Anomalies",
+    "Anomaly",
+    "AnomalyKind",
     "ChainReport",
     "EventType",
     "PerformanceEvent",
+    "Profile",
+    "Severity",
     "Summary",
     "TrainingBatch",
     "TrainingSample",
+    "Trend",
 ]
 
 
@@ -98,6 +105,82 @@ class AgentSummary(Summary):
     """The same for one agent; an agent without events has a summary of zeros."""
 
     agent_id: Identifier
+
+
+class Profile(WireModel):
+    """What an agent's completed executions of one window come to; a mean or percentile of nothing is null."""
+
+    window: str
+    """realtime, short, medium or long (see `windows`)."""
+    executions: int
+    success_rate: float | None
+    average_quality: float | None
+    average_latency_ms: float | None
+    p95_latency_ms: float | None
+    """Nearest rank, within 1 %."""
+    average_cost: float | None
+
+
+class Trend(WireModel):
+    """Where an agent is heading (see `analysis` for the formulas)."""
+
+    direction: str
+    """improving, declining or stable."""
+    magnitude: float
+    """-1 to 1: change of the overall score in an hour."""
+    confidence: float
+    """0 to 1: how well a straight line describes it."""
+    hours: float
+    """Over how long a time it was taken."""
+
+
+class AnomalyKind(enum.StrEnum):
+    """What about an agent is out of the ordinary."""
+
+    LATENCY_SPIKE = "latency_spike"
+    ACCURACY_DROP = "accuracy_drop"
+    ERROR_RATE_INCREASE = "error_rate_increase"
+    RESOURCE_SATURATION = "resource_saturation"
+
+
+class Severity(enum.StrEnum):
+    """How bad it is."""
+
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Anomaly(WireModel):
+    """Something about an agent is out of the ordinary, and still is."""
+
+    agent_id: Identifier
+    kind: AnomalyKind
+    severity: Severity
+    value: float
+    """What was seen: milliseconds for latency, a share from 0 to 1 for the others."""
+    baseline: float | None
+    """What is usual; null for a saturation, which needs none."""
+    since: Instant
+
+
+class Anomalies(WireModel):
+    """Everything that is out of the ordinary now, the oldest first."""
+
+    anomalies: tuple[Anomaly, ...]
+
+
+class AgentPerformance(WireModel):
+    """How an agent does now, next to how it usually does."""
+
+    agent_id: Identifier
+    profiles: tuple[Profile, ...]
+    """One for each window that holds enough."""
+    baseline: Profile | None
+    """What is usual in the realtime window; null until that window held enough for the first time."""
+    trend: Trend | None
+    """Null until there are 20 profiles."""
+    anomalies: tuple[Anomaly, ...]
 
 
 class TrainingSample(WireModel):

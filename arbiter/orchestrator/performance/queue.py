@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -61,6 +61,11 @@ class Sink(Protocol):
 class EventQueue:
     """Events on their way to `sink`, first in, first out.
 
+    Args:
+        sink: where they go.
+        clock: for the moment of writing.
+        kept: told of the events that were new, once they are durable; must not raise.
+
     Attributes:
         offered: how many of the waiting events nobody waits for.
         written, duplicates: events kept, and passed over since their id was known already.
@@ -69,9 +74,15 @@ class EventQueue:
         failure: why the last batch could not be written; None once one was.
     """
 
-    def __init__(self, sink: Sink, clock: Clock) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        clock: Clock,
+        kept: Callable[[list[PerformanceEvent], datetime], None] = lambda _events, _at: None,
+    ) -> None:
         self._sink = sink
         self._clock = clock
+        self._told = kept
         self._waiting: deque[_Entry] = deque()
         self._writing: asyncio.Task[None] | None = None
         self.offered = 0
@@ -133,14 +144,16 @@ class EventQueue:
 
     async def _write_batch(self, batch: Sequence[_Entry]) -> bool:
         events = [event for entry in batch for event in entry.events]
+        at = self._clock.now()
         try:
-            kept = await self._keep(batch, events) if events else frozenset[str]()
+            kept = await self._keep(batch, events, at) if events else frozenset[str]()
         except Exception as error:  # noqa: BLE001  whoever waits gets it; offered events stay
             self._give_back(batch, len(events), error)
             return False
         self.failure = None
         self.written += len(kept)
         self.duplicates += len(events) - len(kept)
+        self._told([event for event in events if event.id in kept], at)
         for entry in batch:
             if entry.waiter is None:
                 self.offered -= 1
@@ -148,13 +161,15 @@ class EventQueue:
                 entry.waiter.set_result(len(kept.intersection(event.id for event in entry.events)))
         return True
 
-    async def _keep(self, batch: Sequence[_Entry], events: Sequence[PerformanceEvent]) -> frozenset[str]:
+    async def _keep(
+        self, batch: Sequence[_Entry], events: Sequence[PerformanceEvent], at: datetime
+    ) -> frozenset[str]:
         """Hand the events to the sink, in a span of their own that is linked to the requests that they came from."""
         size, oldest = len(events), min(entry.queued_at for entry in batch if entry.events)
         origins = [entry.origin for entry in batch if entry.events and entry.origin is not None]
         with linked_span("tracker.flush", origins, {"arbiter.tracker.batch_size": size}) as span:
             try:
-                return await self._sink.append(events, self._clock.now())
+                return await self._sink.append(events, at)
             finally:
                 lag_s = self._clock.monotonic() - oldest
                 self.sizes.observe(size)

@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from arbiter.orchestrator.performance import store_totals as totals
 from arbiter.orchestrator.performance.chain import Head, Link, first_break, link
-from arbiter.orchestrator.performance.contents import Completion
+from arbiter.orchestrator.performance.contents import Completion, Others
 from arbiter.orchestrator.performance.models import ChainReport, EventType, PerformanceEvent, Summary
+from arbiter.orchestrator.performance.windows import Execution
 from arbiter.orchestrator.storage.bulk import insert_rows
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.schema import events, microseconds
@@ -36,6 +37,28 @@ _HEAD = (
 _COMPLETIONS = (
     select(events)
     .where(events.c.type == EventType.TASK_EXECUTION_COMPLETE, events.c.position > bindparam("after"))
+    .order_by(events.c.position)
+    .limit(bindparam("limit"))
+)
+
+
+_OTHERS = (
+    select(
+        events.c.position,
+        events.c.agent_id,
+        events.c.recorded_at,
+        events.c.success,
+        events.c.quality_score,
+        events.c.latency_ms,
+        events.c.cost,
+    )
+    .where(
+        events.c.position > bindparam("after"),
+        events.c.position <= bindparam("until"),
+        events.c.type == EventType.TASK_EXECUTION_COMPLETE,
+        events.c.chain != bindparam("chain"),
+        events.c.agent_id.is_not(None),
+    )
     .order_by(events.c.position)
     .limit(bindparam("limit"))
 )
@@ -91,6 +114,30 @@ class EventStore:
         def work(connection: Connection) -> Sequence[Completion]:
             rows = connection.execute(_COMPLETIONS, {"after": after, "limit": limit})
             return [Completion(row.position, _event(row)) for row in rows]
+
+        return await self._database.read(work)
+
+    async def position_at(self, moment: datetime, most: int) -> int:
+        """The position behind which at most `most` events lie, all stored at `moment` or later."""
+
+        def work(connection: Connection) -> int:
+            newest = connection.execute(select(func.max(events.c.position))).scalar() or 0
+            first = select(events.c.position).where(events.c.recorded_at >= moment)
+            oldest = connection.execute(first.order_by(events.c.recorded_at).limit(1)).scalar()
+            return newest if oldest is None else max(oldest - 1, newest - most)
+
+        return await self._database.read(work)
+
+    async def others_after(self, position: int, limit: int) -> Others:
+        """Completed executions of others behind `position`, up to `limit`, in their order."""
+
+        def work(connection: Connection) -> Others:
+            newest = connection.execute(select(func.max(events.c.position))).scalar() or 0
+            found = connection.execute(
+                _OTHERS, {"after": position, "until": newest, "chain": self._head.chain, "limit": limit}
+            ).all()
+            until = found[-1].position if len(found) == limit else max(newest, position)
+            return Others(until, [_execution(row) for row in found])
 
         return await self._database.read(work)
 
@@ -172,6 +219,11 @@ def _row(one: Link, at: int) -> tuple[Any, ...]:
 
 def _event(row: Row[Any]) -> PerformanceEvent:
     return PerformanceEvent(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def _execution(row: Row[Any]) -> Execution:
+    at_s = row.recorded_at.timestamp()
+    return Execution(row.agent_id, at_s, row.success, row.quality_score, row.latency_ms, row.cost)
 
 
 def _link(row: Row[Any]) -> Link:

@@ -10,8 +10,9 @@ replayed in order when the store is back.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -23,21 +24,30 @@ from arbiter.operation import operation
 from arbiter.orchestrator.performance.contents import Store
 from arbiter.orchestrator.performance.intake import Intake
 from arbiter.orchestrator.performance.models import (
+    AgentPerformance,
     AgentSummary,
+    Anomalies,
     ChainReport,
+    EventType,
     PerformanceEvent,
     Summary,
     TrainingBatch,
 )
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.training import Anonymizer, sample
-from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
+from arbiter.orchestrator.performance.watch import SYSTEM, Change, Watch, executions_of, told
+from arbiter.protocols import CheckResult, Clock, EventSink, Live, Measurement, Status
 
 __all__ = ["CursorInvalid", "PerformanceTracker"]
 
 log = structlog.get_logger(__name__)
 
 _DAY_S: Final = 86_400.0
+_LOOK_S: Final = 5.0
+"""An alarm is raised within 30 s of its cause (A4), so the agents are looked at more often."""
+_PORTION: Final = 1000
+_REMEMBERED: Final = 1_000_000
+"""So many of the last week's events are counted into the windows again after a start."""
 
 
 class CursorInvalid(Invalid):
@@ -60,13 +70,22 @@ class PerformanceTracker:
         store: where events are kept.
         settings: the `[performance]` section, read at each use; its key is read once.
         clock: for the flush interval and the age of events.
+        alarms: told when an agent's performance begins to be out of the ordinary, and when that is over.
     """
 
-    def __init__(self, store: Store, settings: Live[PerformanceSettings], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Live[PerformanceSettings],
+        clock: Clock,
+        alarms: EventSink | None = None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._intake = Intake(store, settings.current, clock)
+        self._alarms = alarms
+        self._watch = Watch()
+        self._intake = Intake(store, settings.current, clock, self._stored)
         self._names = Anonymizer(settings.current.anonymization_key.get_secret_value())
         self._background: list[asyncio.Task[None]] = []
 
@@ -78,6 +97,7 @@ class PerformanceTracker:
         self._background = [
             asyncio.create_task(self._flush_in_time(), name="arbiter-tracker-flush"),
             asyncio.create_task(self._delete_old(), name="arbiter-tracker-retention"),
+            asyncio.create_task(self._keep_watch(), name="arbiter-tracker-watch"),
         ]
 
     async def stop(self) -> None:
@@ -187,6 +207,14 @@ class PerformanceTracker:
         summary = await self._store.summarize(agent_id)
         return AgentSummary(agent_id=agent_id, **dict(summary))
 
+    async def agent_performance(self, agent_id: str) -> AgentPerformance:
+        """How one agent does now over each window, next to how it usually does; of this instance's knowledge."""
+        return self._watch.performance(agent_id, self._clock.now())
+
+    async def anomalies(self) -> Anomalies:
+        """Everything that is out of the ordinary now, the oldest first."""
+        return Anomalies(anomalies=self._watch.anomalies())
+
     async def training_batches(self, limit: int = 100, cursor: str = "") -> TrainingBatch:
         """The next batch of training samples: completed executions, anonymised, in the order of storing.
 
@@ -226,6 +254,42 @@ class PerformanceTracker:
             await self._clock.sleep(self._settings.current.flush_interval_ms / 1000)
             await self._intake.catch_up()
 
+    def _stored(self, events: list[PerformanceEvent], at: datetime) -> None:
+        self._watch.count(executions_of(events, at))
+        for event in events:
+            if event.type is EventType.SYSTEM_LOAD_SPIKE and (share := _load(event)) is not None:
+                self._watch.load(event.agent_id or SYSTEM, share, at.timestamp())
+
+    async def _keep_watch(self) -> None:
+        after: int | None = None
+        while True:
+            try:
+                after = await self._follow(after)
+            except Exception as error:  # noqa: BLE001  what others did is looked up when the store is back
+                log.debug("others' events could not be read", reason=str(error))
+            for change in self._watch.look(self._clock.now()):
+                self._report(change)
+            await self._clock.sleep(_LOOK_S)
+
+    async def _follow(self, after: int | None) -> int:
+        """Count what earlier runs and other instances stored behind `after`; returns how far that got."""
+        if after is None:
+            after = await self._store.position_at(self._clock.now() - timedelta(days=7), _REMEMBERED)
+        while True:
+            others = await self._store.others_after(after, _PORTION)
+            self._watch.count(others.executions)
+            after = others.until
+            if len(others.executions) < _PORTION:
+                return after
+
+    def _report(self, change: Change) -> None:
+        alarm, event = told(change, self._clock.now())
+        log.log(logging.INFO if change.is_over else logging.WARNING, alarm.summary, agent_id=alarm.subject)
+        if not change.is_over:
+            self.offer(event)
+        if self._alarms is not None:
+            self._alarms.publish(alarm)
+
     async def _delete_old(self) -> None:
         while True:
             oldest = self._clock.now() - timedelta(days=self._settings.current.retention_days)
@@ -243,6 +307,12 @@ def _annotate(event: PerformanceEvent) -> None:
     if span.is_recording():
         about = {"type": event.type, "agent_id": event.agent_id, "task_id": event.task_id}
         span.set_attributes({f"arbiter.tracker.{key}": str(value) for key, value in about.items() if value})
+
+
+def _load(event: PerformanceEvent) -> float | None:
+    told = [event.metadata.get(name) for name in ("cpu_percent", "memory_percent")]
+    known = [float(value) for value in told if isinstance(value, int | float)]
+    return max(known) / 100 if known else None
 
 
 def _position(cursor: str) -> int:

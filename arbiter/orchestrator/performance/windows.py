@@ -1,0 +1,166 @@
+"""Performance over sliding windows, kept as events come: an event is counted once, in the minute that it was stored in.
+
+The windows are those of component ARBITER-004: how long each looks back, by what it slides on, and how many executions
+it needs before it says anything.
+
+| window   | looks back | slides by  | needs |
+|----------|------------|------------|-------|
+| realtime | 5 minutes  | 1 minute   | 10    |
+| short    | 1 hour     | 15 minutes | 50    |
+| medium   | 24 hours   | 4 hours    | 100   |
+| long     | 7 days     | 1 day      | 500   |
+
+A minute that is over is added to the slots of the longer windows, so that of one agent 5 + 4 + 6 + 7 slots are kept
+however many events there are. A window ends now, and holds its last slots: up to one slide more than it is called.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from arbiter.orchestrator.performance.models import Profile
+from arbiter.orchestrator.performance.sketch import bucket_of, percentile
+
+__all__ = ["REALTIME", "WINDOWS", "AgentWindows", "Execution", "Window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How a window looks at the past; durations in seconds."""
+
+    name: str
+    duration_s: int
+    slide_s: int
+    needs: int
+
+    @property
+    def slots(self) -> int:
+        """How many slots it holds."""
+        return self.duration_s // self.slide_s
+
+
+REALTIME: Final = Window("realtime", 300, 60, 10)
+WINDOWS: Final = (
+    REALTIME,
+    Window("short", 3600, 900, 50),
+    Window("medium", 86_400, 14_400, 100),
+    Window("long", 604_800, 86_400, 500),
+)
+_MINUTE_S: Final = REALTIME.slide_s
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What windows need of one completed execution; `at_s` is when it was stored, in seconds since 1970."""
+
+    agent_id: str
+    at_s: float
+    success: bool | None = None
+    quality_score: float | None = None
+    latency_ms: float | None = None
+    cost: float | None = None
+
+
+@dataclass(slots=True)
+class _Slot:
+    """Counts and sums of the executions of one stretch of time, which begins at `begin_s`."""
+
+    begin_s: int
+    executions: int = 0
+    judged: int = 0
+    succeeded: int = 0
+    rated: int = 0
+    quality_sum: float = 0.0
+    timed: int = 0
+    latency_sum_ms: float = 0.0
+    priced: int = 0
+    cost_sum: float = 0.0
+    latencies: Counter[int] = field(default_factory=Counter)
+
+    def count(self, one: Execution) -> None:
+        self.executions += 1
+        if one.success is not None:
+            self.judged += 1
+            self.succeeded += one.success
+        if one.quality_score is not None:
+            self.rated += 1
+            self.quality_sum += one.quality_score
+        if one.latency_ms is not None:
+            self.timed += 1
+            self.latency_sum_ms += one.latency_ms
+            self.latencies[bucket_of(one.latency_ms)] += 1
+        if one.cost is not None:
+            self.priced += 1
+            self.cost_sum += one.cost
+
+    def add(self, other: _Slot) -> None:
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.latencies.update(other.latencies)
+
+
+_SUMMED: Final = (
+    "executions", "judged", "succeeded", "rated", "quality_sum", "timed", "latency_sum_ms", "priced", "cost_sum",
+)  # fmt: skip
+
+
+class AgentWindows:
+    """One agent's windows."""
+
+    __slots__ = ("_minute", "_slots")
+
+    def __init__(self) -> None:
+        self._minute: _Slot | None = None
+        self._slots: dict[str, deque[_Slot]] = {window.name: deque(maxlen=window.slots) for window in WINDOWS}
+
+    def count(self, one: Execution) -> bool:
+        """Count an execution; whether a minute ended with that. Whatever comes late counts in the present minute."""
+        begin = int(one.at_s) // _MINUTE_S * _MINUTE_S
+        ended = self._minute is not None and begin > self._minute.begin_s and self.turn(one.at_s)
+        if self._minute is None:
+            self._minute = _Slot(begin)
+        self._minute.count(one)
+        return ended
+
+    def turn(self, now_s: float) -> bool:
+        """Put the present minute away if it is over; whether it was."""
+        minute = self._minute
+        if minute is None or now_s < minute.begin_s + _MINUTE_S:
+            return False
+        self._minute = None
+        for window in WINDOWS:
+            slots, begin = self._slots[window.name], minute.begin_s // window.slide_s * window.slide_s
+            if not slots or slots[-1].begin_s != begin:
+                slots.append(_Slot(begin))
+            slots[-1].add(minute)
+        return True
+
+    def profile(self, window: Window, now_s: float) -> Profile | None:
+        """What the window shows now; None while it holds too few executions."""
+        oldest = now_s - window.duration_s - window.slide_s
+        held = [slot for slot in self._slots[window.name] if slot.begin_s > oldest]
+        if self._minute is not None:
+            held.append(self._minute)
+        return _profile(window, held) if sum(slot.executions for slot in held) >= window.needs else None
+
+
+def _profile(window: Window, held: Iterable[_Slot]) -> Profile:
+    total = _Slot(0)
+    for slot in held:
+        total.add(slot)
+    return Profile(
+        window=window.name,
+        executions=total.executions,
+        success_rate=_mean(total.succeeded, total.judged),
+        average_quality=_mean(total.quality_sum, total.rated),
+        average_latency_ms=_mean(total.latency_sum_ms, total.timed),
+        p95_latency_ms=percentile(total.latencies, 0.95),
+        average_cost=_mean(total.cost_sum, total.priced),
+    )
+
+
+def _mean(total: float, count: int) -> float | None:
+    return total / count if count else None
