@@ -45,6 +45,7 @@ class Foundation(Infrastructure):
         store=event_store,
         settings=settings.live(lambda s: s.performance),
         clock=Infrastructure.clock,
+        alarms=Infrastructure.events,
     )
 
     routing_store = providers.Singleton(RoutingStore, database)

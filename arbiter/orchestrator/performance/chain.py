@@ -18,7 +18,7 @@ import orjson
 
 from arbiter.orchestrator.performance.models import PerformanceEvent
 
-__all__ = ["GENESIS", "Head", "Link", "first_break", "link"]
+__all__ = ["GENESIS", "Head", "Link", "Place", "first_break", "link"]
 
 GENESIS: Final = "0" * 64
 """What stands for the hash before the first."""
@@ -31,6 +31,14 @@ class Head:
     chain: str
     sequence: int = 0
     integrity_hash: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in which chain a link stands."""
+
+    chain: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)

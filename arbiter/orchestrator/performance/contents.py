@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from arbiter.orchestrator.performance.chain import Place
 from arbiter.orchestrator.performance.models import ChainReport, PerformanceEvent, Summary
 from arbiter.orchestrator.performance.windows import Execution
 
@@ -61,8 +62,12 @@ class Store(Protocol):
         """Delete the events that were stored before `moment`; returns how many."""
         ...
 
-    async def verify(self) -> ChainReport:
-        """Look at every event's hash."""
+    async def verify(self, after: Place | None, limit: int) -> tuple[ChainReport, Place | None]:
+        """Look at the integrity hashes of up to `limit` events behind `after`, chain by chain.
+
+        Returns:
+            What was found, and the place of the last one that was looked at.
+        """
         ...
 
     async def ping(self) -> None:

@@ -218,6 +218,10 @@ class ChainReport(WireModel):
     """Whether the stored events are as they were written, in their order and without gaps (see `chain`)."""
 
     events: int
+    """How many were looked at, and hold."""
     chains: int
+    """How many chains began among them: one for each run of the program."""
     broken_at: str | None = None
     """The id of the first event that does not follow from the one before it; null where all is well."""
+    next: str | None = None
+    """The cursor of what is still to be looked at; null when this was the end."""

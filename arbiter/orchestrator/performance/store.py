@@ -1,4 +1,4 @@
-"""Events in the database. With `store_totals` the only file of this room that knows SQLAlchemy."""
+"""Events in the database. With the other `store_*` the only file of this room that knows SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from arbiter.orchestrator.performance import store_totals as totals
-from arbiter.orchestrator.performance.chain import Head, Link, first_break, link
+from arbiter.orchestrator.performance.chain import Head, Link, Place, link
 from arbiter.orchestrator.performance.contents import Completion, Others
 from arbiter.orchestrator.performance.models import ChainReport, EventType, PerformanceEvent, Summary
+from arbiter.orchestrator.performance.store_chain import event_of, verified
+from arbiter.orchestrator.performance.store_order import hold, settled
 from arbiter.orchestrator.performance.windows import Execution
 from arbiter.orchestrator.storage.bulk import insert_rows
 from arbiter.orchestrator.storage.database import Database
@@ -23,9 +25,8 @@ from arbiter.orchestrator.storage.schema import events, microseconds
 __all__ = ["EventStore"]
 
 _CHUNK: Final = 5000
-"""Rows that one job deletes or verifies, so that others get their turn between."""
+"""Rows that one job deletes, so that others get their turn between."""
 
-_FIELDS = tuple(PerformanceEvent.model_fields)
 _COLUMNS = tuple(column.name for column in events.columns if column.name != "position")
 _KNOWN = select(events.c.id).where(events.c.id.in_(bindparam("ids", expanding=True)))
 _HEAD = (
@@ -36,12 +37,14 @@ _HEAD = (
 )
 _COMPLETIONS = (
     select(events)
-    .where(events.c.type == EventType.TASK_EXECUTION_COMPLETE, events.c.position > bindparam("after"))
+    .where(
+        events.c.type == EventType.TASK_EXECUTION_COMPLETE,
+        events.c.position > bindparam("after"),
+        events.c.position <= bindparam("until"),
+    )
     .order_by(events.c.position)
     .limit(bindparam("limit"))
 )
-
-
 _OTHERS = (
     select(
         events.c.position,
@@ -85,6 +88,7 @@ class EventStore:
         is_certain = self._is_certain
 
         def work(connection: Connection) -> tuple[frozenset[str], Head]:
+            hold(connection)
             before = self._head if is_certain else self._stored_head(connection)
             candidates = {event.id: event for event in reversed(batch)}  # the first of an id wins
             fresh = dict(reversed(candidates.items()))
@@ -110,33 +114,34 @@ class EventStore:
 
     async def completions(self, after: int, limit: int) -> Sequence[Completion]:
         """Up to `limit` completed executions behind the position `after`, in their order."""
+        until = await self._database.read(settled)
 
         def work(connection: Connection) -> Sequence[Completion]:
-            rows = connection.execute(_COMPLETIONS, {"after": after, "limit": limit})
-            return [Completion(row.position, _event(row)) for row in rows]
+            rows = connection.execute(_COMPLETIONS, {"after": after, "until": until, "limit": limit})
+            return [Completion(row.position, event_of(row)) for row in rows]
 
         return await self._database.read(work)
 
     async def position_at(self, moment: datetime, most: int) -> int:
         """The position behind which at most `most` events lie, all stored at `moment` or later."""
+        last = await self._database.read(settled)
+        first = select(events.c.position).where(events.c.recorded_at >= moment, events.c.position <= last)
 
         def work(connection: Connection) -> int:
-            newest = connection.execute(select(func.max(events.c.position))).scalar() or 0
-            first = select(events.c.position).where(events.c.recorded_at >= moment)
             oldest = connection.execute(first.order_by(events.c.recorded_at).limit(1)).scalar()
-            return newest if oldest is None else max(oldest - 1, newest - most)
+            return last if oldest is None else max(oldest - 1, last - most)
 
         return await self._database.read(work)
 
     async def others_after(self, position: int, limit: int) -> Others:
         """Completed executions of others behind `position`, up to `limit`, in their order."""
+        last = await self._database.read(settled)
 
         def work(connection: Connection) -> Others:
-            newest = connection.execute(select(func.max(events.c.position))).scalar() or 0
             found = connection.execute(
-                _OTHERS, {"after": position, "until": newest, "chain": self._head.chain, "limit": limit}
+                _OTHERS, {"after": position, "until": last, "chain": self._head.chain, "limit": limit}
             ).all()
-            until = found[-1].position if len(found) == limit else max(newest, position)
+            until = found[-1].position if len(found) == limit else max(last, position)
             return Others(until, [_execution(row) for row in found])
 
         return await self._database.read(work)
@@ -156,30 +161,13 @@ class EventStore:
             deleted += count
         return deleted
 
-    async def verify(self) -> ChainReport:
-        """Look at every event's hash, chain by chain."""
-        seen, chains, before = 0, 0, None
-        while links := await self._links_after(before):
-            broken = first_break(links, before)
-            if broken is not None:
-                return ChainReport(events=seen, chains=chains, broken_at=broken.event.id)
-            seen += len(links)
-            chains += len({one.chain for one in links} - {before.chain if before else ""})
-            before = links[-1]
-        return ChainReport(events=seen, chains=chains)
+    async def verify(self, after: Place | None, limit: int) -> tuple[ChainReport, Place | None]:
+        """Look at the hashes of up to `limit` events behind `after`, chain by chain."""
+        return await self._database.read(lambda connection: verified(connection, after, limit))
 
     async def ping(self) -> None:
         """Raise when the database does not answer."""
         await self._database.check()
-
-    async def _links_after(self, before: Link | None) -> Sequence[Link]:
-        statement = select(events).order_by(events.c.chain, events.c.sequence).limit(_CHUNK)
-        if before is not None:
-            same_chain = and_(events.c.chain == before.chain, events.c.sequence > before.sequence)
-            statement = statement.where(or_(events.c.chain > before.chain, same_chain))
-        return await self._database.read(
-            lambda connection: [_link(row) for row in connection.execute(statement)]
-        )
 
     def _stored_head(self, connection: Connection) -> Head:
         row = connection.execute(_HEAD, {"chain": self._head.chain}).first()
@@ -217,14 +205,6 @@ def _row(one: Link, at: int) -> tuple[Any, ...]:
     )
 
 
-def _event(row: Row[Any]) -> PerformanceEvent:
-    return PerformanceEvent(**{name: getattr(row, name) for name in _FIELDS})
-
-
-def _execution(row: Row[Any]) -> Execution:
+def _execution(row: Any) -> Execution:
     at_s = row.recorded_at.timestamp()
     return Execution(row.agent_id, at_s, row.success, row.quality_score, row.latency_ms, row.cost)
-
-
-def _link(row: Row[Any]) -> Link:
-    return Link(_event(row), row.chain, row.sequence, row.previous_hash, row.integrity_hash)

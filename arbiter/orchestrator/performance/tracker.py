@@ -10,9 +10,8 @@ replayed in order when the store is back.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -21,21 +20,21 @@ from opentelemetry.trace import get_current_span
 from arbiter.checks import health_check
 from arbiter.errors import Invalid, LifecycleStateError
 from arbiter.operation import operation
+from arbiter.orchestrator.performance.chain import Place
 from arbiter.orchestrator.performance.contents import Store
 from arbiter.orchestrator.performance.intake import Intake
+from arbiter.orchestrator.performance.lookout import Lookout
 from arbiter.orchestrator.performance.models import (
     AgentPerformance,
     AgentSummary,
     Anomalies,
     ChainReport,
-    EventType,
     PerformanceEvent,
     Summary,
     TrainingBatch,
 )
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.training import Anonymizer, sample
-from arbiter.orchestrator.performance.watch import SYSTEM, Change, Watch, executions_of, told
 from arbiter.protocols import CheckResult, Clock, EventSink, Live, Measurement, Status
 
 __all__ = ["CursorInvalid", "PerformanceTracker"]
@@ -43,11 +42,6 @@ __all__ = ["CursorInvalid", "PerformanceTracker"]
 log = structlog.get_logger(__name__)
 
 _DAY_S: Final = 86_400.0
-_LOOK_S: Final = 5.0
-"""An alarm is raised within 30 s of its cause (A4), so the agents are looked at more often."""
-_PORTION: Final = 1000
-_REMEMBERED: Final = 1_000_000
-"""So many of the last week's events are counted into the windows again after a start."""
 
 
 class CursorInvalid(Invalid):
@@ -83,9 +77,8 @@ class PerformanceTracker:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._alarms = alarms
-        self._watch = Watch()
-        self._intake = Intake(store, settings.current, clock, self._stored)
+        self._lookout = Lookout(store, clock, alarms, self.offer)
+        self._intake = Intake(store, settings.current, clock, self._lookout.count)
         self._names = Anonymizer(settings.current.anonymization_key.get_secret_value())
         self._background: list[asyncio.Task[None]] = []
 
@@ -97,7 +90,7 @@ class PerformanceTracker:
         self._background = [
             asyncio.create_task(self._flush_in_time(), name="arbiter-tracker-flush"),
             asyncio.create_task(self._delete_old(), name="arbiter-tracker-retention"),
-            asyncio.create_task(self._keep_watch(), name="arbiter-tracker-watch"),
+            asyncio.create_task(self._lookout.run(), name="arbiter-tracker-watch"),
         ]
 
     async def stop(self) -> None:
@@ -209,11 +202,11 @@ class PerformanceTracker:
 
     async def agent_performance(self, agent_id: str) -> AgentPerformance:
         """How one agent does now over each window, next to how it usually does; of this instance's knowledge."""
-        return self._watch.performance(agent_id, self._clock.now())
+        return self._lookout.performance(agent_id)
 
     async def anomalies(self) -> Anomalies:
         """Everything that is out of the ordinary now, the oldest first."""
-        return Anomalies(anomalies=self._watch.anomalies())
+        return self._lookout.anomalies()
 
     async def training_batches(self, limit: int = 100, cursor: str = "") -> TrainingBatch:
         """The next batch of training samples: completed executions, anonymised, in the order of storing.
@@ -235,9 +228,20 @@ class PerformanceTracker:
             next=f"p{shown[-1].position}" if len(found) > len(shown) else None,
         )
 
-    async def verify(self) -> ChainReport:
-        """Look at the integrity hash of every stored event."""
-        return await self._store.verify()
+    async def verify(self, limit: int = 10_000, cursor: str = "") -> ChainReport:
+        """Look at the integrity hashes of the next stored events.
+
+        Args:
+            limit: how many at most: ten thousand take a fraction of a second.
+            cursor: `next` of the report before; empty to begin.
+
+        Raises:
+            CursorInvalid: the cursor is none of ours.
+        """
+        report, last = await self._store.verify(_place(cursor), limit)
+        if report.broken_at is not None or report.events < limit or last is None:
+            return report
+        return report.model_copy(update={"next": f"{last.chain}.{last.sequence}"})
 
     def measurements(self) -> Iterable[Measurement]:
         """Events that wait, were written, were known already, were dropped."""
@@ -253,42 +257,6 @@ class PerformanceTracker:
         while True:
             await self._clock.sleep(self._settings.current.flush_interval_ms / 1000)
             await self._intake.catch_up()
-
-    def _stored(self, events: list[PerformanceEvent], at: datetime) -> None:
-        self._watch.count(executions_of(events, at))
-        for event in events:
-            if event.type is EventType.SYSTEM_LOAD_SPIKE and (share := _load(event)) is not None:
-                self._watch.load(event.agent_id or SYSTEM, share, at.timestamp())
-
-    async def _keep_watch(self) -> None:
-        after: int | None = None
-        while True:
-            try:
-                after = await self._follow(after)
-            except Exception as error:  # noqa: BLE001  what others did is looked up when the store is back
-                log.debug("others' events could not be read", reason=str(error))
-            for change in self._watch.look(self._clock.now()):
-                self._report(change)
-            await self._clock.sleep(_LOOK_S)
-
-    async def _follow(self, after: int | None) -> int:
-        """Count what earlier runs and other instances stored behind `after`; returns how far that got."""
-        if after is None:
-            after = await self._store.position_at(self._clock.now() - timedelta(days=7), _REMEMBERED)
-        while True:
-            others = await self._store.others_after(after, _PORTION)
-            self._watch.count(others.executions)
-            after = others.until
-            if len(others.executions) < _PORTION:
-                return after
-
-    def _report(self, change: Change) -> None:
-        alarm, event = told(change, self._clock.now())
-        log.log(logging.INFO if change.is_over else logging.WARNING, alarm.summary, agent_id=alarm.subject)
-        if not change.is_over:
-            self.offer(event)
-        if self._alarms is not None:
-            self._alarms.publish(alarm)
 
     async def _delete_old(self) -> None:
         while True:
@@ -309,16 +277,22 @@ def _annotate(event: PerformanceEvent) -> None:
         span.set_attributes({f"arbiter.tracker.{key}": str(value) for key, value in about.items() if value})
 
 
-def _load(event: PerformanceEvent) -> float | None:
-    told = [event.metadata.get(name) for name in ("cpu_percent", "memory_percent")]
-    known = [float(value) for value in told if isinstance(value, int | float)]
-    return max(known) / 100 if known else None
-
-
 def _position(cursor: str) -> int:
     if not cursor:
         return 0
-    digits = cursor.removeprefix("p")
-    if not (cursor.startswith("p") and digits.isascii() and digits.isdigit() and len(digits) < 19):
+    if not cursor.startswith("p"):
+        raise CursorInvalid
+    return _number(cursor.removeprefix("p"))
+
+
+def _place(cursor: str) -> Place | None:
+    if not cursor:
+        return None
+    chain, _, sequence = cursor.rpartition(".")
+    return Place(chain, _number(sequence))
+
+
+def _number(digits: str) -> int:
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
         raise CursorInvalid
     return int(digits)

@@ -12,6 +12,7 @@ from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.storage.errors import StorageError, StorageUnavailable
+from arbiter.protocols import EventSink
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 
@@ -76,10 +77,15 @@ class Switched(EventStore):
 
 @asynccontextmanager
 async def tracking(
-    store: Store, settings: PerformanceSettings | None = None, clock: FakeClock | None = None
+    store: Store,
+    settings: PerformanceSettings | None = None,
+    clock: FakeClock | None = None,
+    alarms: EventSink | None = None,
 ) -> AsyncIterator[PerformanceTracker]:
     """A started tracker over `store`; it flushes at the end."""
-    tracker = PerformanceTracker(store, Fixed(settings or PerformanceSettings()), clock or FakeClock())
+    tracker = PerformanceTracker(
+        store, Fixed(settings or PerformanceSettings()), clock or FakeClock(), alarms
+    )
     await tracker.start()
     try:
         yield tracker

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
+import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, NullPool, create_engine, delete, insert, select, text, update
 
+from arbiter.orchestrator.performance.chain import GENESIS, Place
 from arbiter.orchestrator.performance.models import PerformanceEvent
 from arbiter.orchestrator.performance.store import EventStore
+from arbiter.orchestrator.performance.store_order import hold
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.errors import StorageError
 from arbiter.orchestrator.storage.schema import events
 from tests.orchestrator.performance.kit import NOW, completion, decision
+from tests.orchestrator.waiting import until
+from tests.servers import Postgresql
 
 
 async def test_an_event_comes_back_as_it_went(any_database: Database) -> None:
@@ -38,7 +45,11 @@ async def test_an_id_is_stored_once(any_database: Database) -> None:
 
     assert [found.event.id for found in await store.completions(0, 10)] == ["e1", "e2", "e3"]
     assert (await store.completions(0, 1))[0].event == first
-    assert (await store.verify()).model_dump() == {"events": 3, "chains": 1, "broken_at": None}
+    assert (await store.verify(None, 100))[0].model_dump(exclude={"next"}) == {
+        "events": 3,
+        "chains": 1,
+        "broken_at": None,
+    }
 
 
 async def test_each_instance_has_a_chain_of_its_own(any_database: Database) -> None:
@@ -47,7 +58,11 @@ async def test_each_instance_has_a_chain_of_its_own(any_database: Database) -> N
     for number in range(6):
         await stores[number % 2].append([completion(f"e{number}")], NOW)
 
-    assert (await stores[0].verify()).model_dump() == {"events": 6, "chains": 2, "broken_at": None}
+    assert (await stores[0].verify(None, 100))[0].model_dump(exclude={"next"}) == {
+        "events": 6,
+        "chains": 2,
+        "broken_at": None,
+    }
 
 
 async def test_a_tampered_event_is_named(any_database: Database) -> None:
@@ -60,12 +75,12 @@ async def test_a_tampered_event_is_named(any_database: Database) -> None:
             connection.execute(update(events).where(events.c.id == "e3").values(success=False)).rowcount
         )
     )
-    assert (await store.verify()).broken_at == "e3"
+    assert (await store.verify(None, 100))[0].broken_at == "e3"
 
     await any_database.write(
         lambda connection: connection.execute(delete(events).where(events.c.id == "e3")).rowcount
     )
-    assert (await store.verify()).broken_at == "e4"
+    assert (await store.verify(None, 100))[0].broken_at == "e4"
 
 
 async def test_the_chain_goes_on_after_a_failed_batch(any_database: Database) -> None:
@@ -77,7 +92,11 @@ async def test_the_chain_goes_on_after_a_failed_batch(any_database: Database) ->
 
     await store.append([completion("e3")], NOW)
 
-    assert (await store.verify()).model_dump() == {"events": 2, "chains": 1, "broken_at": None}
+    assert (await store.verify(None, 100))[0].model_dump(exclude={"next"}) == {
+        "events": 2,
+        "chains": 1,
+        "broken_at": None,
+    }
 
 
 async def test_a_summary_adds_up(any_database: Database) -> None:
@@ -139,7 +158,11 @@ async def test_what_is_too_old_is_deleted_and_the_chain_still_holds(any_database
 
     left = await any_database.read(lambda connection: list(connection.execute(select(events.c.id)).scalars()))
     assert left == ["e3"]
-    assert (await store.verify()).model_dump() == {"events": 1, "chains": 1, "broken_at": None}
+    assert (await store.verify(None, 100))[0].model_dump(exclude={"next"}) == {
+        "events": 1,
+        "chains": 1,
+        "broken_at": None,
+    }
 
 
 async def test_totals_are_those_of_the_events_that_are_left(any_database: Database) -> None:
@@ -169,3 +192,74 @@ async def test_totals_are_those_of_the_events_that_are_left(any_database: Databa
 def test_a_default_event_has_an_id_of_its_own() -> None:
     """Two events without an id are two events."""
     assert PerformanceEvent(type="routing_decision").id != PerformanceEvent(type="routing_decision").id
+
+
+async def test_no_reader_passes_over_an_event_that_is_on_its_way(
+    postgres_server: Postgresql, migrated_template: str
+) -> None:
+    """An event whose position comes first and whose commit comes last is waited for, by whoever reads in order."""
+    url = postgres_server.new_database(migrated_template)
+    one, other = Database(url), Database(url)
+    await asyncio.gather(one.start(), other.start())
+    held, go = threading.Event(), threading.Event()
+    try:
+        writing = asyncio.create_task(one.write(partial(_held_back, held, go)))
+        await asyncio.to_thread(held.wait, 5)
+        await EventStore(other).append([completion("second")], NOW)
+        reading = asyncio.create_task(EventStore(other).completions(0, 10))
+        await until(partial(_waits_for_a_lock, url))
+        assert not reading.done()
+
+        go.set()
+
+        await writing
+        assert [one.event.id for one in await reading] == ["first", "second"]
+        assert (await EventStore(one).others_after(0, 10)).until == 2
+    finally:
+        go.set()
+        await asyncio.gather(one.stop(), other.stop())
+
+
+def _held_back(held: threading.Event, go: threading.Event, connection: Connection) -> None:
+    hold(connection)
+    values = {
+        "id": "first", "type": "task_execution_complete", "timestamp": NOW, "metadata": {}, "recorded_at": NOW,
+        "chain": "c", "sequence": 1, "previous_hash": GENESIS, "integrity_hash": "x",
+    }  # fmt: skip
+    connection.execute(insert(events).values(values))
+    held.set()
+    go.wait(10)
+
+
+def _waits_for_a_lock(url: str) -> bool:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return int(connection.execute(waiting).scalar_one()) > 0
+
+
+async def test_a_chain_is_verified_in_portions(any_database: Database) -> None:
+    """Portion after portion says what one look says; a break in a later portion is named there."""
+    stores = [EventStore(any_database) for _ in range(2)]
+    for store in stores:
+        await store.append([completion(f"{id(store)}-{number}") for number in range(5)], NOW)
+
+    portions = [await stores[0].verify(None, 3)]
+    while (place := portions[-1][1]) is not None:
+        portions.append(await stores[0].verify(place, 3))
+
+    assert [found.events for found, _ in portions] == [3, 3, 3, 1, 0]
+    assert [found.chains for found, _ in portions] == [1, 1, 0, 0, 0]
+
+    await any_database.write(
+        lambda connection: (
+            connection.execute(update(events).where(events.c.sequence == 5).values(cost=1)).rowcount
+        )
+    )
+    found, place = await stores[0].verify(portions[0][1], 3)
+    assert (found.events, found.broken_at) == (1, place and await _id_behind(any_database, place))
+
+
+async def _id_behind(database: Database, place: Place) -> str:
+    behind = select(events.c.id).where(events.c.chain == place.chain, events.c.sequence == place.sequence + 1)
+    return await database.read(lambda connection: str(connection.execute(behind).scalar_one()))

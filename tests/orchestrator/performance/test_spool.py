@@ -77,7 +77,7 @@ async def test_the_spool_is_replayed_without_traffic(
         await guarded(tracker, completion("e1"))
         store.is_away = False
 
-        await until(lambda: clock.sleepers == 2)
+        await until(lambda: clock.sleepers == 3)
         clock.advance(spooling.flush_interval_ms / 1000)
         await until(lambda: counted(tracker, "spool.pending") == 0)
 

@@ -50,7 +50,11 @@ async def test_concurrent_records_are_all_kept_in_one_chain(any_database: Databa
     async with tracking(EventStore(any_database)) as tracker:
         await asyncio.gather(*(tracker.record(completion(f"e{number}")) for number in range(1000)))
 
-        assert (await tracker.verify()).model_dump() == {"events": 1000, "chains": 1, "broken_at": None}
+        assert (await tracker.verify()).model_dump(exclude={"next"}) == {
+            "events": 1000,
+            "chains": 1,
+            "broken_at": None,
+        }
 
 
 async def test_a_cancelled_record_is_kept(database: Database) -> None:
@@ -92,7 +96,7 @@ async def test_time_writes_the_buffer(database: Database) -> None:
     async with tracking(EventStore(database), PerformanceSettings(flush_interval_ms=5000), clock) as tracker:
         for number in (1, 2):
             tracker.offer(decision(f"e{number}"))
-            await until(lambda: clock.sleepers == 2)
+            await until(lambda: clock.sleepers == 3)
             clock.advance(4.9)
             await asyncio.sleep(0)
             assert counted(tracker, "flushed") == number - 1
@@ -183,11 +187,11 @@ async def test_events_older_than_their_retention_are_deleted(database: Database)
     async with tracking(
         store, PerformanceSettings(retention_days=7, flush_interval_ms=3_600_000), clock
     ) as tracker:
-        await until(lambda: clock.sleepers == 2)
+        await until(lambda: clock.sleepers == 3)
         assert (await tracker.summary()).events == 1
 
         clock.advance(86_400)
-        await until(lambda: clock.sleepers == 2)
+        await until(lambda: clock.sleepers == 3)
 
         assert (await tracker.summary()).events == 0
 
