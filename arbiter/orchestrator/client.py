@@ -32,7 +32,14 @@ from arbiter.orchestrator.agents.models import (
 )
 from arbiter.orchestrator.api.models import AgentSearch, Pulse, Restored, StatusChange
 from arbiter.orchestrator.caws.models import Judgement
-from arbiter.orchestrator.performance.models import AgentSummary, Summary, TrainingBatch
+from arbiter.orchestrator.performance.models import (
+    AgentPerformance,
+    AgentSummary,
+    Anomalies,
+    ChainReport,
+    Summary,
+    TrainingBatch,
+)
 from arbiter.orchestrator.routing.models import Decision, Explanation, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 
@@ -213,6 +220,21 @@ class ArbiterClient:
     async def summary(self) -> Summary:
         """What all events add up to."""
         return await self._connection.ask("GET", "/v1/performance/summary", Summary)
+
+    async def agent_performance(self, agent_id: str) -> AgentPerformance:
+        """How one agent does now, next to how it usually does."""
+        path = f"/v1/performance/agents/{quote(agent_id, safe='')}/profile"
+        return await self._connection.ask("GET", path, AgentPerformance)
+
+    async def anomalies(self) -> Anomalies:
+        """Everything that is out of the ordinary now."""
+        return await self._connection.ask("GET", "/v1/performance/anomalies", Anomalies)
+
+    async def verify_integrity(self, *, limit: int = 10_000, cursor: str = "") -> ChainReport:
+        """Whether the next portion of the stored events is as it was written; `next` leads to the one after it."""
+        return await self._connection.ask(
+            "GET", "/v1/performance/integrity", ChainReport, limit=limit, cursor=cursor
+        )
 
     async def training_batch(self, *, limit: int = 100, cursor: str = "") -> TrainingBatch:
         """One batch of anonymised training samples."""

@@ -11,6 +11,7 @@ __all__ = [
     "AgentSearch",
     "BatchQuery",
     "Fault",
+    "IntegrityQuery",
     "NamedFile",
     "Problem",
     "Pulse",
@@ -131,6 +132,15 @@ class BatchQuery(WireModel):
     limit: int = Field(default=100, ge=1, le=1000, description="Samples in the batch, at most.")
     cursor: str = Field(
         default="", max_length=1000, description="`next` of the batch before; empty for the first."
+    )
+
+
+class IntegrityQuery(WireModel):
+    """Which part of the chain of events."""
+
+    limit: int = Field(default=10_000, ge=1, le=20_000, description="Events to look at, at most.")
+    cursor: str = Field(
+        default="", max_length=1000, description="`next` of the report before; empty to begin."
     )
 
 

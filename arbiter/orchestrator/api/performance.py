@@ -1,18 +1,33 @@
-"""`/v1/performance`: what the recorded events add up to, and training data without names."""
+"""`/v1/performance`: what the recorded events add up to, how agents do now, and training data without names."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
 from arbiter.orchestrator.api.docs import problems
-from arbiter.orchestrator.api.models import BatchQuery
+from arbiter.orchestrator.api.models import BatchQuery, IntegrityQuery
 from arbiter.orchestrator.api.wire import AgentId, NoQuery
-from arbiter.orchestrator.performance.models import AgentSummary, Summary, TrainingBatch
+from arbiter.orchestrator.performance.models import (
+    AgentPerformance,
+    AgentSummary,
+    Anomalies,
+    ChainReport,
+    Summary,
+    TrainingBatch,
+)
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 
 __all__ = ["PerformanceRoutes"]
+
+_LINES: Final = "application/jsonl"
+_BATCH: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The batch; one sample a line where that is accepted, and `Link` then leads to the next one.",
+        "content": {_LINES: {"schema": {"type": "string"}}},
+    }
+}
 
 
 class PerformanceRoutes:
@@ -23,23 +38,64 @@ class PerformanceRoutes:
 
     def add_to(self, router: APIRouter) -> None:
         """Serve them."""
-        shared: dict[str, Any] = {"methods": ["GET"], "tags": ["performance"], "responses": problems()}
-        router.add_api_route("/v1/performance/agents/{agent_id}", self.summarize_agent, **shared)
-        router.add_api_route("/v1/performance/summary", self.summarize, **shared)
-        router.add_api_route("/v1/performance/training-batches", self.get_training_batch, **shared)
+        root = "/v1/performance"
+        self._add(router, f"{root}/agents/{{agent_id}}", self.summarize_agent)
+        self._add(router, f"{root}/agents/{{agent_id}}/profile", self.profile_agent)
+        self._add(router, f"{root}/summary", self.summarize)
+        self._add(router, f"{root}/anomalies", self.list_anomalies)
+        self._add(router, f"{root}/integrity", self.verify_integrity)
+        self._add(
+            router, f"{root}/training-batches", self.get_training_batch, _BATCH, response_model=TrainingBatch
+        )
 
     async def summarize_agent(self, agent_id: AgentId, _: NoQuery) -> AgentSummary:
         """Sum up one agent's events; an agent without events has zeros."""
         return await self._tracker.agent_summary(agent_id)
 
+    async def profile_agent(self, agent_id: AgentId, _: NoQuery) -> AgentPerformance:
+        """Show how one agent does now: over sliding windows, next to what is usual, with its trend and anomalies."""
+        return await self._tracker.agent_performance(agent_id)
+
     async def summarize(self, _: NoQuery) -> Summary:
         """Sum up all events."""
         return await self._tracker.summary()
 
-    async def get_training_batch(self, query: Annotated[BatchQuery, Query()]) -> TrainingBatch:
+    async def list_anomalies(self, _: NoQuery) -> Anomalies:
+        """List everything that is out of the ordinary now, the oldest first."""
+        return await self._tracker.anomalies()
+
+    async def verify_integrity(self, query: Annotated[IntegrityQuery, Query()]) -> ChainReport:
+        """Hold stored events against their integrity hashes, a portion at a time; `next` leads to the following one."""
+        return await self._tracker.verify(query.limit, query.cursor)
+
+    async def get_training_batch(
+        self, query: Annotated[BatchQuery, Query()], request: Request
+    ) -> TrainingBatch | Response:
         """Hand out one batch of training samples, every identifier replaced by a keyed hash.
 
-        One JSON document a batch, `next` leading to the following one, rather than JSON Lines: a client sees
-        whether it has the whole batch, and with which key it was made.
+        One JSON document a batch by default; JSON Lines, one sample a line, for `Accept: application/jsonl`.
         """
-        return await self._tracker.training_batches(query.limit, query.cursor)
+        batch = await self._tracker.training_batches(query.limit, query.cursor)
+        return _lines(batch, request) if _LINES in request.headers.get("accept", "") else batch
+
+    @staticmethod
+    def _add(
+        router: APIRouter,
+        path: str,
+        endpoint: Any,
+        answers: dict[int | str, dict[str, Any]] | None = None,
+        **more: Any,
+    ) -> None:
+        responses = {**problems(), **(answers or {})}
+        router.add_api_route(
+            path, endpoint, methods=["GET"], tags=["performance"], responses=responses, **more
+        )
+
+
+def _lines(batch: TrainingBatch, request: Request) -> Response:
+    headers = {"Arbiter-Key-Id": batch.key_id}
+    if batch.next is not None:
+        following = request.url.include_query_params(cursor=batch.next)
+        headers["Link"] = f'<?{following.query}>; rel="next"'
+    content = "".join(f"{one.model_dump_json()}\n" for one in batch.samples)
+    return Response(content, media_type=_LINES, headers=headers)

@@ -9,7 +9,15 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from arbiter.cli.console import out_console
-from arbiter.orchestrator.agents.models import Agent, AgentDraft, AgentMatch, AgentQuery, AgentStatus
+from arbiter.orchestrator.agents.models import (
+    Agent,
+    AgentDraft,
+    AgentHistory,
+    AgentMatch,
+    AgentQuery,
+    AgentStatus,
+)
+from arbiter.orchestrator.cli.keeping import backup, export, restore
 from arbiter.orchestrator.cli.options import File, Languages, Session, Specializations
 from arbiter.orchestrator.cli.session import InputInvalid, ask, built, parsed
 from arbiter.orchestrator.client import ArbiterClient
@@ -18,6 +26,8 @@ from arbiter.orchestrator.vocabulary import WireModel
 __all__ = ["agents"]
 
 agents = App(name="agents", help="Show, register and remove agents.")
+for keep in (backup, restore, export):
+    agents.command(keep)
 
 
 class _Found(WireModel):
@@ -100,6 +110,30 @@ def register(file: File, /, *, session: Session = Session()) -> int:  # noqa: B0
     return ask(session, work, _show_registered)
 
 
+@agents.command(name="import")
+def import_agents(file: File, /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
+    """The same as `register`, the way back of `export`."""
+    return register(file, session=session)
+
+
+@agents.command
+def history(agent_id: str, /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
+    """Show how an agent's capabilities changed, and its last outcomes.
+
+    Try: arbiter agents history reviewer-1
+    """
+    return ask(session, lambda client: client.history(agent_id), _show_history)
+
+
+@agents.command
+def status(agent_id: str, to: AgentStatus, /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
+    """Say what an agent may be asked for: available, busy, draining, offline or maintenance.
+
+    Try: arbiter agents status reviewer-1 draining
+    """
+    return ask(session, lambda client: client.set_status(agent_id, to), _show_agent)
+
+
 @agents.command
 def remove(agent_ids: tuple[str, ...], /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
     """Remove agents, with their averages and their history.
@@ -176,6 +210,35 @@ def _show_agent(agent: Agent) -> None:
     ):
         table.add_row(f"[bold]{name}[/]", value)
     out_console().print(table)
+
+
+def _show_history(history: AgentHistory) -> None:
+    console = out_console()
+    versions = Table(
+        "version", "when", "who", "task types", "languages", "specializations", box=None, pad_edge=False
+    )
+    for one in history.capabilities:
+        versions.add_row(
+            str(one.version),
+            one.changed_at.isoformat(timespec="seconds"),
+            one.changed_by or "-",
+            *(
+                ", ".join(words) or "-"
+                for words in (one.new.task_types, one.new.languages, one.new.specializations)
+            ),
+        )
+    console.print(versions)
+    outcomes = Table("when", "success", "quality", "latency", "decision", box=None, pad_edge=False)
+    for counted in history.performance[:20]:
+        report = counted.report
+        outcomes.add_row(
+            counted.recorded_at.isoformat(timespec="seconds"),
+            "yes" if report.success else "no",
+            f"{report.quality_score:.3f}",
+            f"{report.latency_ms:.0f} ms",
+            counted.key or "-",
+        )
+    console.print(outcomes)
 
 
 def _show_registered(answer: _Registered) -> None:
