@@ -106,4 +106,4 @@ def _loop(event: LoopBlocked | LoopFreed) -> None:
         log.info("event_loop.freed", blocked_s=round(event.blocked_s, 3))
         return
     say = log.error if event.serious else log.warning
-    say("event_loop.blocked", lag_s=round(event.lag_s, 3), where=event.where, stack=list(event.stack))
+    say("event_loop.blocked", lag_s=round(event.lag_s, 3), where=event.where, frames=list(event.stack))

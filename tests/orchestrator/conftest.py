@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.orchestrator.databases import (
     any_database,
@@ -34,3 +35,10 @@ __all__ = [
 def serving(tmp_path: Path) -> Serving:
     """`serve` on a database of this test's own."""
     return partial(serve, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> None:
+    """Without a configuration structlog draws tracebacks with all locals, which takes seconds, on the event loop."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
