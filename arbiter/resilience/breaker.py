@@ -7,15 +7,11 @@ Counters and thresholds are pybreaker's (its storage, `fail_max`, `success_thres
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from inspect import iscoroutinefunction
 from math import inf
 from typing import Any, Final, TypeVar
 
 from arbiter.events import CallRejected
 from arbiter.resilience import trials
-from arbiter.resilience.circuit import Circuit
 from arbiter.resilience.outcome import ANSWER, FAILURE, TIMEOUT, Outcome
 from arbiter.resilience.states import (
     CLOSED,
@@ -26,6 +22,7 @@ from arbiter.resilience.states import (
     CircuitOpen,
     UnwantedResult,
 )
+from arbiter.resilience.ways import WaysIn
 from arbiter.resilience.window import Window
 
 __all__ = ["CircuitBreaker"]
@@ -39,8 +36,8 @@ _PASSED_THROUGH: Final = -1
 _COUNTING: Final = frozenset({CLOSED, HALF_OPEN, OBSERVED})
 
 
-class CircuitBreaker(Circuit):
-    """One operation's breaker. Safe for tasks, threads and several loops; see `Circuit` for its arguments."""
+class CircuitBreaker(WaysIn):
+    """One operation's breaker. Safe for tasks, threads and several loops; see `Machine` for its arguments."""
 
     def admit(self) -> int:
         """Let a call through and return the era that its verdict must name, or raise `CircuitOpen`."""
@@ -115,33 +112,6 @@ class CircuitBreaker(Circuit):
             self.succeeded(era, seconds)
         else:
             self.released(era)
-
-    # pybreaker's own ways in, driven in the same two phases.
-
-    def call(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Call `func` guarded; for a coroutine function, `acall` it."""
-        if iscoroutinefunction(func):
-            raise TypeError(f"{func!r} is a coroutine function: await acall(...) instead of call(...)")
-        self._audience.tell(lambda listener: listener.before_call(self, func, *args, **kwargs))
-        with self.calling():
-            return func(*args, **kwargs)
-
-    async def acall(self, func: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
-        """Await `func(...)` guarded."""
-        self._audience.tell(lambda listener: listener.before_call(self, func, *args, **kwargs))
-        with self.calling():
-            return await func(*args, **kwargs)
-
-    @contextlib.contextmanager
-    def calling(self) -> Iterator[None]:
-        """Guard the body of a `with` statement."""
-        era = self.admit()
-        try:
-            yield
-        except BaseException as error:
-            self.raised(era, error)
-            raise
-        self.succeeded(era)
 
     # Under the lock.
 

@@ -28,12 +28,13 @@ class Audience:
         hears_calls: whether one of them wants to know of single successes, which the fast path would keep from it.
     """
 
-    __slots__ = ("_faulty", "_pending", "hears_calls", "members")
+    __slots__ = ("_faulty", "_pending", "_turn", "hears_calls", "members")
 
     def __init__(self) -> None:
         self.members: list[Listener] = []
         self.hears_calls = False
         self._pending: deque[Callable[[], None]] = deque()
+        self._turn = threading.Lock()
         self._faulty: set[int] = set()
 
     def add(self, listener: Listener) -> None:
@@ -56,13 +57,16 @@ class Audience:
         self._pending.append(act)
 
     def deliver(self) -> None:
-        """Say what is on the list. Called without the breaker's lock; threads may share the work."""
-        while self._pending:
+        """Say what is on the list, one message at a time and in order, without the breaker's lock.
+
+        A thread that finds another at it leaves its own messages to that one, as does a listener that calls the breaker.
+        """
+        while self._pending and self._turn.acquire(blocking=False):
             try:
-                act = self._pending.popleft()
-            except IndexError:  # another thread took the last one
-                return
-            act()
+                while self._pending:
+                    self._pending.popleft()()
+            finally:
+                self._turn.release()
 
     def _attend(self) -> None:
         self.hears_calls = any(type(listener).success is not Listener.success for listener in self.members)

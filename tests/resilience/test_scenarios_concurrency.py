@@ -19,11 +19,9 @@ from structlog.testing import capture_logs
 
 from arbiter.clock import SystemClock
 from arbiter.errors import DeadlineExceeded
-from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.outcome import Outcome
-from arbiter.resilience.policy import Policy
 from arbiter.resilience.proxy import guarded
 from arbiter.resilience.registry import BreakerRegistry
 from arbiter.resilience.settings import ResilienceSettings
@@ -419,36 +417,6 @@ async def test_h65_a_saturated_trial_gives_its_permit_back() -> None:
     assert (world.state, world.breaker.permits_in_use) == ("half-open", 0)
     future.set_result(None)
     await task
-
-
-def test_pybreakers_own_ways_in_are_driven_in_two_phases() -> None:
-    """call, calling and the decorator count as the proxy does, and the tripping caller keeps its error."""
-    breaker = CircuitBreaker("pay", Policy(failure_threshold=2), clock=World().clock)
-
-    with pytest.raises(OwnError):
-        breaker.call(_raise)
-    with pytest.raises(OwnError), breaker.calling():
-        raise OwnError
-    with pytest.raises(pybreaker.CircuitBreakerError):
-        breaker(_raise)()
-
-    assert breaker.current_state == "open"
-
-
-async def test_pybreakers_call_refuses_coroutine_functions() -> None:
-    """Counting success when the coroutine is made would never trip; acall awaits it."""
-    breaker = CircuitBreaker("pay", Policy(failure_threshold=1))
-
-    with pytest.raises(TypeError, match="acall"):
-        await breaker.call(_fail)
-    with pytest.raises(OwnError):
-        await breaker.acall(_fail)
-
-    assert breaker.current_state == "open"
-
-
-def _raise() -> None:
-    raise OwnError
 
 
 def test_a_pay_is_what_the_proxy_says_it_is() -> None:

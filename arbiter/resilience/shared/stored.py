@@ -37,7 +37,7 @@ class StoredBreaker(CircuitBreaker):
         super().__init__(name, policy, **others)
         with self._critical:
             self._state_storage = storage
-            self._notice()
+            self._take_over(storage, None)
             self._settle()
 
     def _settle(self) -> None:
@@ -56,17 +56,25 @@ class StoredBreaker(CircuitBreaker):
         self._notice()
         return super()._concerns(era)
 
+    def _look(self) -> None:
+        with self._critical:
+            self._notice()
+        super()._look()
+
     def _notice(self) -> None:
-        """Take over a state that another process entered; its counters stay as they are."""
+        """Follow a state that another process entered."""
         storage, before = self._state_storage, self._state
-        if storage.state == before.name:
-            return
+        if storage.state != before.name:
+            self._take_over(storage, before)
+            self.transitions += 1
+            self._settle()
+            self._announce(before, self._state)
+
+    def _take_over(self, storage: pybreaker.CircuitBreakerStorage, before: Any) -> None:
+        """Be in the storage's state, and leave its counters and times as they are."""
         opened_at = storage.opened_at
         self._state = self._create_new_state(storage.state, prev_state=before, notify=False)
         if self._state.name == OPEN and opened_at is not None:
             storage.opened_at = opened_at
             opened_at = opened_at if opened_at.tzinfo else opened_at.replace(tzinfo=UTC)
             self._since -= max(0.0, (self._clock.now() - opened_at).total_seconds())
-        self.transitions += 1
-        self._settle()
-        self._announce(before, self._state)
