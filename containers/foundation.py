@@ -6,15 +6,13 @@ from dependency_injector import providers
 
 from arbiter import Infrastructure, SettingsProvider, guarded
 from arbiter.orchestrator.agents.registry import AgentRegistry
-from arbiter.orchestrator.agents.store import AgentStore
 from arbiter.orchestrator.caws.external import ExternalValidator
 from arbiter.orchestrator.caws.validator import CawsValidator
-from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.routing.router import TaskRouter
-from arbiter.orchestrator.routing.store import RoutingStore
 from arbiter.orchestrator.storage.database import Database
 from config import Settings, load
+from containers import stores
 from containers.introductions import as_event, as_query
 
 __all__ = ["Foundation"]
@@ -29,7 +27,7 @@ class Foundation(Infrastructure):
         Database, url=Infrastructure.config.storage.url, password=Infrastructure.config.storage.password
     )
 
-    agent_store = providers.Singleton(AgentStore, database)
+    agent_store = providers.Singleton(stores.agent_store, database)
     registry = providers.Singleton(
         guarded(AgentRegistry),
         guard=Infrastructure.guard,
@@ -38,7 +36,7 @@ class Foundation(Infrastructure):
         clock=Infrastructure.clock,
     )
 
-    event_store = providers.Singleton(EventStore, database)
+    event_store = providers.Singleton(stores.event_store, database)
     tracker = providers.Singleton(
         guarded(PerformanceTracker),
         guard=Infrastructure.guard,
@@ -48,7 +46,7 @@ class Foundation(Infrastructure):
         alarms=Infrastructure.events,
     )
 
-    routing_store = providers.Singleton(RoutingStore, database)
+    routing_store = providers.Singleton(stores.routing_store, database)
     router = providers.Singleton(
         guarded(TaskRouter),
         guard=Infrastructure.guard,

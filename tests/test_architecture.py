@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,5 +80,38 @@ assert before == (list(logging.getLogger().handlers), type(trace.get_tracer_prov
 """
 
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_looking_at_an_application_imports_neither_its_database_nor_its_server() -> None:
+    """What checks and draws an application pays for no engine, and the library's wiring still works when it is wanted."""
+    script = """
+import sys
+from containers import create_app
+container = create_app().container
+assert container.validate() == []
+container.graph()
+loaded = {"sqlalchemy", "fastapi", "dependency_injector.wiring"} & set(sys.modules)
+assert not loaded, loaded
+
+from dependency_injector.wiring import Provide, inject
+@inject
+def version(api=Provide["clock"]):
+    return api
+container.wire(modules=[__name__])
+assert version() is container.clock()
+container.unwire()
+"""
+    environment = {**os.environ, "ARBITER_ENV": "test", "PYTHONPATH": str(PROJECT)}
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert outcome.returncode == 0, outcome.stderr

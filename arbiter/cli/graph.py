@@ -39,7 +39,7 @@ def show_graph(
         arbiter graph --format mermaid > graph.mmd
         arbiter graph --format dot | dot -Tsvg > graph.svg
 
-    Exit codes: 0 drawn, 1 there is no such component, or the components need each other in a circle; 78 settings.
+    Exit codes: 0 drawn, 1 there is no such component, 3 the components need each other in a circle, 78 settings.
     """
     graph = chosen.load().container.graph()
     if focus is not None:

@@ -14,7 +14,7 @@ from arbiter.container.drawing import DRAWINGS
 from arbiter.container.needs import AnyProvider, effective, is_lasting, is_per_context, needs_of, nodes_below
 from arbiter.container.plan import Node, Plan, named_providers
 from arbiter.container.signatures import signature_of
-from arbiter.errors import ContainerError
+from arbiter.errors import NotFound
 
 __all__ = ["Graph", "GraphNode", "graph_of"]
 
@@ -56,13 +56,13 @@ class Graph:
             depth: how many steps to go, each way; None is to the end.
 
         Raises:
-            ContainerError: there is no such component.
+            NotFound: there is no such component.
         """
         needs = {node.name: node.needs for node in self.nodes}
         if name not in needs:
             near = difflib.get_close_matches(name, needs, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(needs)}"
-            raise ContainerError(f"no component is called {name!r}", hint=hint)
+            raise NotFound(f"no component is called {name!r}", hint=hint)
         users: dict[str, list[str]] = {one: [] for one in needs}
         for one, wanted in needs.items():
             for need in wanted:

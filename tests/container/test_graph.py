@@ -9,7 +9,7 @@ import pytest
 from dependency_injector import providers
 
 from arbiter.container.base import Container
-from arbiter.errors import ContainerError
+from arbiter.errors import NotFound
 from arbiter.resilience.proxy import guarded
 from tests.container.kit import Journal, Plain
 
@@ -112,7 +112,7 @@ def test_a_focus_keeps_what_is_near() -> None:
         "task",
     ]
     assert graph.focus("clock", 0).nodes[0].needs == ()
-    with pytest.raises(ContainerError, match="did you mean stock"):
+    with pytest.raises(NotFound, match="did you mean stock"):
         graph.focus("stok")
 
 

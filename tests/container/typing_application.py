@@ -15,13 +15,13 @@ from arbiter.events import EventBus
 from arbiter.health.registry import HealthRegistry
 from arbiter.infrastructure import Infrastructure
 from arbiter.observability.telemetry import Telemetry
+from arbiter.orchestrator.agents.contents import Store as AgentsKept
 from arbiter.orchestrator.agents.registry import AgentRegistry
-from arbiter.orchestrator.agents.store import AgentStore
 from arbiter.orchestrator.caws.validator import CawsValidator
-from arbiter.orchestrator.performance.store import EventStore
+from arbiter.orchestrator.performance.contents import Store as EventsKept
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
+from arbiter.orchestrator.routing.ports import Store as DecisionsKept
 from arbiter.orchestrator.routing.router import TaskRouter
-from arbiter.orchestrator.routing.store import RoutingStore
 from arbiter.orchestrator.storage.database import Database
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry
@@ -64,11 +64,11 @@ def check(application: Application) -> None:
     assert_type(application.guard(), Guard)
     assert_type(application.health(), HealthRegistry)
     assert_type(application.database(), Database)
-    assert_type(application.agent_store(), AgentStore)
+    assert_type(application.agent_store(), AgentsKept)
     assert_type(application.registry(), AgentRegistry)
-    assert_type(application.event_store(), EventStore)
+    assert_type(application.event_store(), EventsKept)
     assert_type(application.tracker(), PerformanceTracker)
-    assert_type(application.routing_store(), RoutingStore)
+    assert_type(application.routing_store(), DecisionsKept)
     assert_type(application.router(), TaskRouter)
     assert_type(application.validator(), CawsValidator)
     assert_type(application.limited(), BodyLimit)

@@ -1,32 +1,18 @@
-"""The API as a whole: its resources in order, how it refuses, where it is documented."""
+"""What makes the API of built components."""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from typing import TYPE_CHECKING
 
 from arbiter.orchestrator.agents.registry import AgentRegistry
-from arbiter.orchestrator.api.agents import AgentRoutes
-from arbiter.orchestrator.api.docs import serve_docs, use_problem_documents
-from arbiter.orchestrator.api.performance import PerformanceRoutes
-from arbiter.orchestrator.api.refusals import install
-from arbiter.orchestrator.api.registry import RegistryRoutes
-from arbiter.orchestrator.api.specs import SpecRoutes
-from arbiter.orchestrator.api.tasks import TaskRoutes
-from arbiter.orchestrator.api.wire import JsonRoute
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.routing.router import TaskRouter
 
-__all__ = ["create_api"]
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
-_TAGS = [
-    {"name": "agents", "description": "Who there is, what they can do, and how they have done."},
-    {"name": "tasks", "description": "Which agent takes a task, and how it went."},
-    {"name": "specs", "description": "Working specs held against the rules of CAWS."},
-    {"name": "performance", "description": "What was measured, and training data without names."},
-    {"name": "registry", "description": "The whole registry, out and in again."},
-]
+__all__ = ["create_api"]
 
 
 def create_api(
@@ -41,44 +27,7 @@ def create_api(
 
     Probes, request telemetry and the limit of the body's size are layers that the composition puts around it.
     """
-    app = _application(version)
-    install(app)
-    for resource in (
-        AgentRoutes(registry, tracker),
-        TaskRoutes(router),
-        SpecRoutes(validator),
-        PerformanceRoutes(tracker),
-        RegistryRoutes(registry),
-    ):
-        resource.add_to(app.router)
-    use_problem_documents(app)
-    serve_docs(app)
-    return app
+    # FastAPI is a sixth of a start, which nobody pays for who only looks at the composition (docs/start.md)
+    from arbiter.orchestrator.api.assembly import assemble  # noqa: PLC0415
 
-
-def _application(version: str) -> FastAPI:
-    app = FastAPI(
-        title="ARBITER orchestrator",
-        version=version,
-        summary="Keeps a registry of AI agents, routes each task to the best of them, and learns from the outcome.",
-        description="Errors are problem documents (RFC 9457); `type` tells them apart, `trace_id` finds the request.",
-        openapi_tags=_TAGS,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,  # a redirect would name the host as the client sees it, which a proxy may not know
-        generate_unique_id_function=_operation_id,
-        # FastAPI would trace each request four times over, with the raw query in it.
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
-    )
-    app.router.route_class = JsonRoute
-    return app
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
+    return assemble(registry=registry, router=router, validator=validator, tracker=tracker, version=version)

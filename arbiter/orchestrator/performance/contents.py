@@ -38,7 +38,7 @@ class Store(Protocol):
         """Tells stores apart, in every process alike: a few characters that may stand in a file's name."""
         ...
 
-    async def append(self, events: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
+    async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> frozenset[str]:
         """Store the events whose ids are new, all or none; returns their ids. Never called twice at once."""
         ...
 

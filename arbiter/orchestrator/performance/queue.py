@@ -53,7 +53,7 @@ def _recorded(span: Span) -> Span | None:
 class Sink(Protocol):
     """Where batches go."""
 
-    async def append(self, events: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
+    async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> frozenset[str]:
         """Keep the events whose ids are new, all or none; returns their ids. Never called twice at once."""
         ...
 

@@ -11,32 +11,33 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
-from sqlalchemy import Connection, select
 
 from arbiter.checks import health_check
 from arbiter.errors import LifecycleStateError
-from arbiter.orchestrator.storage.engines import Engines, database_url, open_engines
 from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.orchestrator.storage.jobs import Job
-from arbiter.orchestrator.storage.lanes import Reader, Writer
-from arbiter.orchestrator.storage.migrations import REVISIONS, present_revision, rewrite_revision
-from arbiter.orchestrator.storage.news import Listener, News
+from arbiter.orchestrator.storage.news import News
 from arbiter.orchestrator.storage.threads import on_daemon_thread
 from arbiter.protocols import CheckResult, Measurement, Status
 from arbiter.tracing import span
 
+# SQLAlchemy is a fifth of a start, and of no use to who only looks at a container with a database in it (docs/start.md)
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from arbiter.orchestrator.storage.engines import Engines
+    from arbiter.orchestrator.storage.lanes import Reader, Writer
+    from arbiter.orchestrator.storage.opened import Opened
+
 __all__ = ["Database"]
 
 T = TypeVar("T")
-
-_READERS: Final = 2
 
 
 class Database:
@@ -50,12 +51,14 @@ class Database:
     def __init__(self, url: str, password: SecretStr | str = "") -> None:
         self._url = url
         self._password = password
-        self._open: _Open | None = None
+        self._open: Opened | None = None
         self._news = News()
 
     @property
     def identity(self) -> str:
         """Tells databases apart, in every process alike: 12 hexadecimal digits that give nothing away."""
+        from arbiter.orchestrator.storage.engines import database_url  # noqa: PLC0415  see above
+
         url = database_url(self._url, "")
         if url.get_backend_name() == "sqlite":
             url = url.set(database=str(Path(url.database or "").resolve()))
@@ -70,13 +73,15 @@ class Database:
         """
         if self._open is not None:
             raise LifecycleStateError("The database is open already.")
+        from arbiter.orchestrator.storage.opened import Opened  # noqa: PLC0415  see above
+
         opening = on_daemon_thread(self._connect, "arbiter-db-open")
         try:
             engines = await asyncio.wrap_future(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
-        self._open = await _Open.on(engines, self._news)
+        self._open = await Opened.on(engines, self._news)
 
     async def stop(self) -> None:
         """Refuse new work, finish what is queued, bring all of it into the main file, disconnect."""
@@ -142,7 +147,7 @@ class Database:
         lane.put(job)
         if not trace.get_current_span().is_recording():
             return await job.waiter
-        system = self._opened().engines.writing.dialect.name
+        system = self._opened().dialect
         with span(name, {"db.system.name": system}, kind=SpanKind.CLIENT) as made:
             try:
                 return await job.waiter
@@ -153,26 +158,26 @@ class Database:
 
     async def check(self) -> CheckResult:
         """Whether the database answers a read."""
-        await self.read(lambda connection: connection.execute(select(1)).scalar())
-        return CheckResult(
-            Status.PASS, f"{self._opened().engines.writing.dialect.name} answers, schema {REVISIONS[-1]}"
-        )
+        opened = self._opened()
+        await self.read(opened.answer)
+        return CheckResult(Status.PASS, f"{opened.dialect} answers, schema {opened.revisions[-1]}")
 
     @health_check
     async def writable(self) -> CheckResult:
         """Whether a write is committed: the schema's own row is written anew, as it is."""
-        await self.write(rewrite_revision)
+        await self.write(self._opened().rewrite_revision)
         return CheckResult(Status.PASS)
 
     @health_check
     async def migrated(self) -> CheckResult:
         """Whether the schema is the one that this program works on: another program may have changed it since."""
-        revision = await self.read(present_revision)
-        if revision == REVISIONS[-1]:
+        opened = self._opened()
+        revision = await self.read(opened.present_revision)
+        if revision == opened.revisions[-1]:
             return CheckResult(Status.PASS)
         # one that is not known was made by a newer program, during a rolling update
-        status = Status.FAIL if revision in {None, *REVISIONS} else Status.WARN
-        return CheckResult(status, f"the schema is {revision}, this program works on {REVISIONS[-1]}")
+        status = Status.FAIL if revision in {None, *opened.revisions} else Status.WARN
+        return CheckResult(status, f"the schema is {revision}, this program works on {opened.revisions[-1]}")
 
     def measurements(self) -> Iterable[Measurement]:
         """How much was read and written, and in how many commits."""
@@ -193,54 +198,17 @@ class Database:
         )
 
     def _connect(self) -> Engines:
-        password = self._password if isinstance(self._password, str) else self._password.get_secret_value()
-        return open_engines(database_url(self._url, password), _READERS)
+        from arbiter.orchestrator.storage.opened import connect  # noqa: PLC0415  see above
 
-    def _opened(self) -> _Open:
+        password = self._password if isinstance(self._password, str) else self._password.get_secret_value()
+        return connect(self._url, password)
+
+    def _opened(self) -> Opened:
         if self._open is None:
             raise StorageUnavailable(
                 "The database is not open.", hint="Start it, or the container that holds it."
             )
         return self._open
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    engines: Engines
-    writer: Writer
-    reader: Reader
-    listener: Listener | None
-    threads: tuple[Future[None], ...]
-
-    @classmethod
-    async def on(cls, engines: Engines, news: News) -> _Open:
-        listener, hearing = await _listen(engines, news)
-        writer, reader = Writer(engines.writing, news.sender), Reader(engines.reading)
-        writing = on_daemon_thread(writer.run, "arbiter-db-writer")
-        reading = (on_daemon_thread(reader.run, f"arbiter-db-reader-{number}") for number in range(_READERS))
-        return cls(engines, writer, reader, listener, (writing, *reading, *hearing))
-
-    def end(self) -> None:
-        if self.listener is not None:
-            self.listener.close()
-        self.writer.close()
-        for _ in range(_READERS):
-            self.reader.close()
-
-
-async def _listen(engines: Engines, news: News) -> tuple[Listener | None, tuple[Future[None], ...]]:
-    url = engines.writing.url
-    if url.get_backend_name() != "postgresql":
-        return None, ()
-    listener = Listener(url, news)
-    thread = on_daemon_thread(listener.run, "arbiter-db-news")
-    try:
-        await asyncio.wrap_future(listener.listening)
-    except BaseException:
-        listener.close()
-        engines.close()
-        raise
-    return listener, (thread,)
 
 
 def _close_late(opening: Future[Engines]) -> None:

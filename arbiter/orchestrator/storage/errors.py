@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from arbiter.errors import ArbiterError, StartError
 
 __all__ = ["DatabaseUnusable", "StorageError", "StorageUnavailable", "as_storage_error"]
@@ -33,12 +30,14 @@ class StorageUnavailable(StorageError):
 
 def as_storage_error(error: BaseException) -> BaseException:
     """`error` as one of ours, with itself as the cause; errors that are not SQLAlchemy's are returned unchanged."""
-    if not isinstance(error, SQLAlchemyError):
+    from sqlalchemy import exc  # noqa: PLC0415  these errors are also caught where no database is ever opened
+
+    if not isinstance(error, exc.SQLAlchemyError):
         return error
     # The driver's own words only: SQLAlchemy's would add the statement with its values.
-    words = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    words = str(error.orig) if isinstance(error, exc.DBAPIError) else str(error)
     first = words.strip().partition("\n")[0]
-    away = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
+    away = isinstance(error, (exc.OperationalError, exc.InterfaceError, exc.TimeoutError))
     translated = (StorageUnavailable if away else StorageError)(
         f"The database refused: {first}.",
         hint="Look whether it is reachable, and whether its disk is full." if away else "",

@@ -9,12 +9,14 @@ import operator
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
-from sqlalchemy import Connection
 
 from arbiter.orchestrator.storage.errors import as_storage_error
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 __all__ = ["AnyJob", "Job", "deliver"]
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
-from sqlalchemy import URL, Connection, text
 
 if TYPE_CHECKING:
     import psycopg
+    from sqlalchemy import URL, Connection
 
 __all__ = ["Listener", "News", "announce", "outbox", "send"]
 
@@ -33,7 +33,7 @@ _ALIVE_EVERY_S: Final = 10.0
 """How often a silent connection is asked whether it is still there."""
 _AGAIN_AFTER_S: Final = 0.5
 
-_SEND = text(f"SELECT pg_notify('{_CHANNEL}', word) FROM unnest(CAST(:words AS text[])) AS word")  # noqa: S608  a constant
+_SEND = f"SELECT pg_notify('{_CHANNEL}', word) FROM unnest(CAST(%(words)s AS text[])) AS word"  # noqa: S608  a constant
 
 
 def announce(connection: Connection, topic: str, fact: Any) -> None:
@@ -59,7 +59,7 @@ def send(connection: Connection, sender: str) -> None:
     waiting = outbox(connection)
     if waiting:
         words = [orjson.dumps([sender, topic, fact]).decode() for topic, fact in waiting]
-        connection.execute(_SEND, {"words": words})
+        connection.exec_driver_sql(_SEND, {"words": words})
         waiting.clear()
 
 

@@ -1,6 +1,8 @@
 """The tables of all components, as SQLAlchemy Core describes them. Migrations build them; a test compares the two.
 
 No foreign key crosses from one component's tables to another's: an event and a decision outlive the agent they name.
+What is one database's own (rows without a number, an index of some rows) stands in the migrations alone: a table that
+names a dialect imports all of it at every start.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
-    text,
 )
 
 __all__ = [
@@ -172,7 +173,6 @@ event_latencies = Table(
     Column("agent_id", Text, primary_key=True),  # empty for no agent, "*" for all of them together
     Column("bucket", Integer, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 decisions = Table(
@@ -199,13 +199,11 @@ decisions = Table(
     Column("state_sequence", BigInteger, nullable=False, server_default="0"),
     Column("propensity", Double, nullable=False, server_default="0"),
     Column("candidates", Integer, nullable=False, server_default="0"),
-    # The open leases of an agent are counted by it, wherever decisions are made; those without an outcome never leave it.
+    # The open leases of an agent are counted by it, wherever decisions are made; the migration leaves out what has an outcome.
     Index(
         "decisions_open",
         "agent_id",
         "lease_expires_at",
-        sqlite_where=text("outcome_at IS NULL"),
-        postgresql_where=text("outcome_at IS NULL"),
     ),
 )
 
