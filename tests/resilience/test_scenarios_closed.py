@@ -178,6 +178,16 @@ async def test_a17_anothers_rejection_is_neutral() -> None:
     assert (world.state, world.breaker.fail_counter) == ("closed", 0)
 
 
+async def test_a17_anothers_rejection_may_be_made_a_failure() -> None:
+    """Where the rules do not ignore it."""
+    world = World(rules=Rules(ignore=()))
+
+    for _ in range(3):
+        await world.call(CircuitOpen("bank.transfer", "open", 3.0))
+
+    assert world.state == "open"
+
+
 async def test_sync_methods_are_guarded_on_their_callers_thread() -> None:
     """A plain method has a breaker and counts, and stays plain."""
     world = World()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-import time
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 
 from arbiter.clock import SystemClock
 from arbiter.errors import DeadlineExceeded
+from arbiter.operation import operation
 from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.outcome import Outcome
@@ -37,10 +38,6 @@ class Shop:
     async def rest(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
-
-    def block(self, seconds: float) -> None:
-        """Hold the thread."""
-        time.sleep(seconds)
 
     async def mark(self) -> None:
         """Set a context variable."""
@@ -84,19 +81,37 @@ def _counted(guard: Guard, operation: str) -> dict[str, int]:
 
 
 async def test_f47_no_lock_is_held_over_the_call() -> None:
-    """Twenty waits of 10 ms run together, and so do four threads of 50 ms."""
-    _, _, shop = _real()
-    began = time.monotonic()
-    await asyncio.gather(*(shop.rest(0.01) for _ in range(20)))
-    waits = time.monotonic() - began
+    """Twenty coroutines are inside the method at once, and so are four threads: each waits there for all the others."""
 
-    began = time.monotonic()
+    class Meeting:
+        """Everybody waits for everybody: with a lock over the call, the first would wait for ever."""
+
+        def __init__(self) -> None:
+            self.inside = 0
+            self.all_here = asyncio.Event()
+            self.threads = threading.Barrier(4, timeout=10)
+
+        async def join(self) -> int:
+            """Come in, and wait for nineteen others."""
+            self.inside += 1
+            if self.inside == 20:
+                self.all_here.set()
+            await self.all_here.wait()
+            return self.inside
+
+        def block(self) -> int:
+            """Come in by a thread, and wait for three others."""
+            return self.threads.wait()
+
+    meeting = guarded(Meeting)(guard=World(timeout_ms=0).guard)
+
+    async with asyncio.timeout(10):
+        inside = await asyncio.gather(*(meeting.join() for _ in range(20)))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(shop.block, [0.05] * 4))
-    blocks = time.monotonic() - began
+        arrived = [pool.submit(meeting.block) for _ in range(4)]
 
-    assert waits < 0.1
-    assert blocks < 0.15
+    assert inside == [20] * 20
+    assert sorted(one.result() for one in arrived) == [0, 1, 2, 3]
 
 
 async def test_f48_cancellation_is_never_replaced() -> None:
@@ -295,23 +310,64 @@ async def test_f54_a_listener_reads_the_new_state() -> None:
     assert read == ["open"]
 
 
-def test_f55_loops_and_threads_share_one_breaker() -> None:
-    """Calls of two loops in two threads and of plain callers add up, with no loop bound."""
-    guard, _, shop = _real(failure_threshold=1_000_000)
+class Mixed:
+    """Two methods that are one operation: one breaker for coroutines and plain callers."""
+
+    @operation(name="work")
+    async def wait(self, error: Exception | None = None) -> None:
+        """Be suspended, then end."""
+        await asyncio.sleep(0)
+        if error is not None:
+            raise error
+
+    @operation(name="work")
+    def block(self, error: Exception | None = None) -> None:
+        """End."""
+        if error is not None:
+            raise error
+
+
+def _thousand_calls(mixed: Mixed, error: Exception | None) -> None:
+    """Half of them in two loops, half on two plain threads, all at the same time."""
 
     async def many() -> None:
-        """Calls of one loop."""
-        await asyncio.gather(*(shop.rest(0) for _ in range(250)))
+        await asyncio.gather(*(mixed.wait(error) for _ in range(250)), return_exceptions=True)
+
+    def plain() -> None:
+        for _ in range(250):
+            with contextlib.suppress(OwnError):
+                mixed.block(error)
 
     loops = [threading.Thread(target=lambda: asyncio.run(many())) for _ in range(2)]
-    plain = [threading.Thread(target=lambda: list(map(shop.block, [0] * 250))) for _ in range(2)]
-    for thread in loops + plain:
+    threads = loops + [threading.Thread(target=plain) for _ in range(2)]
+    for thread in threads:
         thread.start()
-    for thread in loops + plain:
+    for thread in threads:
         thread.join()
 
-    assert _counted(guard, "shop.rest") == {"success": 500}
-    assert _counted(guard, "shop.block") == {"success": 500}
+
+@pytest.mark.parametrize(("threshold", "state"), [(1_001, "closed"), (1_000, "open")])
+def test_f55_loops_and_threads_share_one_breaker(threshold: int, state: str) -> None:
+    """A thousand failures from two loops and two plain threads are a thousand; the thousandth trips, once."""
+    world = World(failure_threshold=threshold, timeout_ms=0)
+    mixed = guarded(Mixed)(guard=world.guard)
+
+    _thousand_calls(mixed, OwnError())
+
+    breaker = world.breakers.get("mixed.work")
+    assert _counted(world.guard, "mixed.work") == {"failure": 1_000}
+    assert (breaker.fail_counter, breaker.current_state) == (1_000, state)
+    assert world.log.changes == ([("closed", "open")] if state == "open" else [])
+
+
+def test_f55_successes_of_loops_and_threads_add_up() -> None:
+    """Counts and histogram lose none, and no deadline's queue is bound to another loop."""
+    guard, _, _ = _real()
+    mixed = guarded(Mixed)(guard=guard)
+
+    _thousand_calls(mixed, None)
+
+    assert _counted(guard, "mixed.work") == {"success": 1_000}
 
 
 def test_f55_one_trip_under_many_threads() -> None:

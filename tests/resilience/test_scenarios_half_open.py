@@ -72,12 +72,14 @@ async def test_c27_an_older_trials_success_does_not_close() -> None:
 async def test_c28_a_cancelled_trial_gives_its_permit_back() -> None:
     """Cancellation reaches the awaiter, counts nothing, and the next call is admitted."""
     world = await _half_open(World(half_open_permits=1))
+    before = (world.breaker.fail_counter, world.breaker.success_counter)
     [(task, _)] = await world.begin()
 
     task.cancel()
 
     assert isinstance(await ended(task), asyncio.CancelledError)
     assert (world.state, world.breaker.permits_in_use) == ("half-open", 0)
+    assert (world.breaker.fail_counter, world.breaker.success_counter) == before
     assert await world.call("next") == "next"
 
 
@@ -182,9 +184,10 @@ class Recursive:
         return 0
 
 
-async def test_c34_a_trial_may_call_its_own_component() -> None:
+@pytest.mark.parametrize(("needed", "state", "successes"), [(1, "closed", 0), (2, "half-open", 1)])
+async def test_c34_a_trial_may_call_its_own_component(needed: int, state: str, successes: int) -> None:
     """A nested call takes no second permit, and one verdict is given for the outer call."""
-    world = World(half_open_permits=1, success_threshold=1)
+    world = World(half_open_permits=1, success_threshold=needed)
     proxy = guarded(Recursive)(guard=world.guard)
     proxy.me = proxy
     breaker = world.breakers.get("recursive.dive")
@@ -193,7 +196,8 @@ async def test_c34_a_trial_may_call_its_own_component() -> None:
 
     await proxy.dive(2)
 
-    assert breaker.current_state == "closed"
+    assert (breaker.current_state, breaker.success_counter) == (state, successes)
+    assert breaker.permits_in_use == 0
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pybreaker
 import pytest
 from pydantic import ValidationError
 
-from arbiter.events import BreakerWouldOpen
+from arbiter.events import BreakerChanged, BreakerWouldOpen
 from arbiter.protocols import Status
 from arbiter.resilience.outcome import Outcome
 from arbiter.resilience.policy import Policy, PolicyInvalid
@@ -51,17 +52,33 @@ def test_e42_only_closing_leaves_forced_open() -> None:
         breaker.disable()
 
 
+class Heard(pybreaker.CircuitBreakerListener):
+    """Counts the outcomes that it is told of."""
+
+    outcomes = 0
+
+    def success(self, cb: pybreaker.CircuitBreaker) -> None:
+        """One more."""
+        self.outcomes += 1
+
+    def failure(self, cb: pybreaker.CircuitBreaker, exc: BaseException) -> None:
+        """One more."""
+        self.outcomes += 1
+
+
 async def test_e43_disabled_lets_all_through_and_counts_nothing() -> None:
-    """Ten failures run and change nothing; closed again, the count is 0."""
-    world = World()
+    """Ten failures run and change nothing, and no listener hears of them; closed again, the count is 0."""
+    world, heard = World(), Heard()
+    world.breaker.add_listener(heard)
     world.breakers.disable("pay.charge")
 
-    await world.calls("f" * 10)
+    await world.calls("f" * 9 + "s")
     during = world.state
     world.breakers.close("pay.charge")
 
     assert (world.body.invoked, during, world.state) == (10, "disabled", "closed")
-    assert world.breaker.fail_counter == 0
+    assert (world.breaker.fail_counter, heard.outcomes) == (0, 0)
+    assert [type(event) for event in world.log.events] == [BreakerChanged, BreakerChanged]
 
 
 async def test_e44_observed_circuits_count_and_let_all_through() -> None:

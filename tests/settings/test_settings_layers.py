@@ -105,8 +105,8 @@ def test_operations_are_set_by_table_and_by_variable(tmp_path: Path) -> None:
     """The overrides of one operation come from nested tables and from nested variables alike."""
     snapshot = loaded(
         tmp_path,
-        settings="[default.resilience.operations.registry.query]\ntimeout_ms = 70\n",
-        environ={"ARBITER_RESILIENCE__OPERATIONS__REGISTRY__QUERY__FAILURE_THRESHOLD": "9"},
+        settings="[default.resilience.operations.registry.query]\nfailure_threshold = 9\ntimeout_ms = 900\n",
+        environ={"ARBITER_RESILIENCE__OPERATIONS__REGISTRY__QUERY__TIMEOUT_MS": "70"},
     )
 
     policy = snapshot.settings.resilience.policy("registry", "query")

@@ -40,21 +40,22 @@ class Ranker:
 
     def page(self, index: Index, query: AgentQuery) -> QueryPage:
         """The page that `query` asks for; raises CursorInvalid."""
-        ranking = self._ranking(index, query)
-        begin = ranking.after(*_place(query.cursor)) if query.cursor else 0
-        shown, more = _fitting(ranking, begin, query)
-        if not shown and not query.cursor:
+        page = _page(self._ranking(index, query), query)
+        if not page.agents and not query.cursor:
             return QueryPage(agents=(), hint=explain(index, query))
-        matches = tuple([ranking.match(entry) for _, _, entry in shown])
-        following = _cursor(shown[-1]) if more else None
-        return QueryPage.trusted(agents=matches, next=following, hint=None)
+        return page
+
+    def remembered(self, query: AgentQuery) -> QueryPage | None:
+        """The same from the ranking as it stood when it was last asked for, however old; None where none is kept."""
+        ranking = self._remembered.get(_key(query))
+        return None if ranking is None else _page(ranking, query)
 
     def _ranking(self, index: Index, query: AgentQuery) -> Ranking:
         settings, now = self._settings.current, self._clock.monotonic()
         if not settings.cache_enabled:
             self._remembered.clear()
             return Ranking(index, query, now)
-        key = (query.task_type, query.languages, query.specializations, query.statuses)
+        key = _key(query)
         ranking = self._remembered.pop(key, None)
         if ranking is None or now - ranking.made_at >= settings.cache_ttl_s:
             self.misses += 1
@@ -66,6 +67,17 @@ class Ranker:
         if len(self._remembered) > _REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         return ranking
+
+
+def _key(query: AgentQuery) -> _Key:
+    return (query.task_type, query.languages, query.specializations, query.statuses)
+
+
+def _page(ranking: Ranking, query: AgentQuery) -> QueryPage:
+    begin = ranking.after(*_place(query.cursor)) if query.cursor else 0
+    shown, more = _fitting(ranking, begin, query)
+    matches = tuple([ranking.match(entry) for _, _, entry in shown])
+    return QueryPage.trusted(agents=matches, next=_cursor(shown[-1]) if more else None, hint=None)
 
 
 def _fitting(ranking: Ranking, begin: int, query: AgentQuery) -> tuple[list[Ranked], bool]:

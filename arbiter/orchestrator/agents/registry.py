@@ -131,16 +131,25 @@ class AgentRegistry:
             await self._following.look(agent_id)
         return self._entry(agent_id).agent
 
+    @operation(fallback="_query_remembered")
     async def query(self, query: AgentQuery) -> QueryPage:
         """The agents that meet every condition, best first (see `matching`); raises CursorInvalid.
 
         A page begins after the last agent of the page before it: agents whose score changed meanwhile may be passed
-        over or met again, others not.
+        over or met again, others not. While its circuit is open, or when a query fails, what is remembered of the same
+        question answers, as it stood then.
         """
         index, began = self._index, self._clock.monotonic()
         page = self._ranker.page(index, query)
         self._figures.queried(self._clock.monotonic() - began)
         _annotate(candidates=len(index), matched=len(page.agents))
+        return page
+
+    async def _query_remembered(self, query: AgentQuery, *, errors: tuple[Exception, ...]) -> QueryPage:
+        page = self._ranker.remembered(query)
+        if page is None:  # nothing is known, and an empty answer would be a wrong one
+            raise errors[0]
+        _annotate(remembered=len(page.agents))
         return page
 
     async def roster(self, query: AgentQuery) -> Roster:
