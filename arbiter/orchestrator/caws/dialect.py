@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from arbiter.orchestrator.caws.models import NotAMapping
 
-__all__ = ["Breaks", "LongAnchors", "mended"]
+__all__ = ["Breaks", "Misread", "mended"]
 
 _YAML_1_1_BREAKS: Final = "\x85\u2028\u2029"
 _PRIVATE: Final = range(0x100000, 0x10FFFD)
@@ -23,6 +23,11 @@ _PRIVATE: Final = range(0x100000, 0x10FFFD)
 _ANCHOR: Final = "takes what follows it into its name"
 _FLOW_INDICATORS: Final = tuple(",[]{}")
 _LONG_ANCHOR = re.compile(r"[&*][0-9A-Za-z_-]+[?:%@`]")
+_LONE_DASH = re.compile(r"-[,\[\]{}]")
+_ANCHOR_NAME = re.compile(r"[&*][^\s,\[\]{}]+")
+_UNKNOWN_IN_NAMES = re.compile(r"[^0-9A-Za-z_-]")
+_BLOCK = re.compile(r"""[-?:](?:[ \t]|$)|(?:"[^"]*"|'[^']*'|[^"'\[{].*?)[ \t]*:(?:[ \t]|$)""")
+"""What begins a list or mapping of lines, which may not stand after a tab."""
 _BLANK_LINE = re.compile(r"^[ \t]*\t[ \t]*(?=\r?$)", re.MULTILINE)
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
@@ -54,40 +59,52 @@ class Breaks:
         return text.translate(self._back)
 
 
-class LongAnchors:
-    """Finds `&name: value` without a blank before the colon, which to YAML 1.2 is an anchor called `name:`."""
+class Misread:
+    """Finds what the parser reads and YAML 1.2 otherwise or not at all: an anchor called `name:`, a dash for a value."""
 
     def __init__(self, document: str) -> None:
-        self._document = document if _LONG_ANCHOR.search(document) else ""
+        self._document = document
+        self._has_long_anchor = _LONG_ANCHOR.search(document) is not None
+        self._has_lone_dash = _LONE_DASH.search(document) is not None
 
     def look_at(self, event: Any) -> None:
         """Look at one event of the parser.
 
         Raises:
-            NotAMapping: it names an anchor that YAML 1.2 reads otherwise.
+            NotAMapping: it is such a one.
         """
-        if not self._document or not (name := getattr(event, "anchor", None)):
-            return
-        written = _LONG_ANCHOR.match(self._document, event.start_mark.index)
-        if written is not None and written[0][1:-1] == name:
-            place = (event.start_mark.line + 1, event.start_mark.column + 1)
-            raise NotAMapping(f"no YAML: the anchor {written[0]} {_ANCHOR}", *place)
+        if self._has_long_anchor and (name := getattr(event, "anchor", None)):
+            written = _LONG_ANCHOR.match(self._document, event.start_mark.index)
+            if written is not None and written[0][1:-1] == name:
+                raise NotAMapping(f"no YAML: the anchor {written[0]} {_ANCHOR}", *_place(event))
+        is_dash = self._has_lone_dash and getattr(event, "value", "") == "-"
+        if is_dash and _LONE_DASH.match(self._document, event.start_mark.index):
+            raise NotAMapping("no YAML: a dash stands where a value is expected", *_place(event))
+
+
+def _place(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
 
 
 def mended(source: bytes | str, refused: NotAMapping) -> str | None:
     """What the parser refused and others read, made readable without moving a line; None where nothing would change.
 
     JSON may be indented by tabs and have keys of any length, and writes what lies beyond the basic plane as a pair of
-    surrogate escapes, which js-yaml takes in YAML as well. A colon may stand before a comma or bracket, and a line
-    hold nothing but tabs.
+    surrogate escapes, which js-yaml takes in YAML as well. A colon may stand before a comma or bracket, and in brackets
+    without a key before it; a tab after the dash of an entry, and a line hold nothing but tabs; an anchor's name is
+    whatever has no blank, comma or bracket in it.
+
+    Four forms that js-yaml reads stay refused: a key in brackets that begins with a colon (`{:a: 1}`), a tab in the
+    indentation of text that goes on, text of which the first line is indented by a tab, and a question mark after a
+    closing bracket. One is read otherwise: a key in brackets that begins with a question mark (`{?a: 1}`) loses it.
     """
     try:
         document = source.decode("utf-8-sig") if isinstance(source, bytes) else source
     except UnicodeError:
         return None
     for reason, rewritten in _AT_THE_PLACE.items():
-        if reason in refused.message:
-            return _rewritten(document, refused, rewritten)
+        if reason in refused.message and (found := _rewritten(document, refused, rewritten)) is not None:
+            return found
     if document.lstrip().startswith("{"):
         document_as_yaml = _JSON_TEXT.sub(_announced, document.replace("\t", " "))
     else:
@@ -109,7 +126,35 @@ def _with_name(line: str, column: int) -> str | None:
     return None if written is None else f"{line[: written.end() - 1]}_{line[written.end() :]}"
 
 
+def _with_known_name(line: str, column: int) -> str | None:
+    """The anchor or alias around that place, each character that the parser does not know in names spelt as its number."""
+    written = next((w for w in _ANCHOR_NAME.finditer(line) if w.start() < column <= w.end()), None)
+    if written is None:
+        return None
+    name = _UNKNOWN_IN_NAMES.sub(lambda unknown: f"-{ord(unknown[0])}-", written[0][1:])
+    return f"{line[: written.start() + 1]}{name}{line[written.end() :]}"
+
+
+def _with_null(line: str, column: int) -> str | None:
+    """The key that is missed before the colon at that place: js-yaml takes null."""
+    before, after = line[: column - 1], line[column - 1 :]
+    fits = after.startswith(":") and (not after[1:] or after[1].isspace() or after[1] in ",[]{}")
+    return f"{before}~{after}" if fits else None
+
+
+def _with_blanks(line: str, column: int) -> str | None:
+    """Blanks for the tabs after a dash, where neither a list nor a mapping of lines begins behind them."""
+    before, after = line[: column - 1], line[column - 1 :]
+    rest = after.lstrip(" \t")
+    if not before.rstrip(" ").endswith("-") or _BLOCK.match(rest):
+        return None
+    return before + " " * (len(after) - len(rest)) + rest
+
+
 _AT_THE_PLACE: Final = {
+    "cannot start any token": _with_blanks,
+    "did not find expected alphabetic or numeric character": _with_known_name,
+    "did not find expected node content": _with_null,
     "found unexpected ':'": _with_blank,
     "mapping values are not allowed": _with_name,
     _ANCHOR: _with_name,

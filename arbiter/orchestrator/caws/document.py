@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from arbiter.orchestrator.caws.composer import Composer, Node, Path, Stopped, finding_at
-from arbiter.orchestrator.caws.dialect import Breaks, LongAnchors, mended
+from arbiter.orchestrator.caws.dialect import Breaks, Misread, mended
 from arbiter.orchestrator.caws.javascript import Plain
 from arbiter.orchestrator.caws.models import Finding, NotAMapping, Severity
 
@@ -98,10 +98,10 @@ class _TooDeep(Exception):
 def _events(source: bytes | str) -> Iterator[Any]:
     """The parser's events as YAML 1.2 means them, its errors turned into ours."""
     document = _decoded(source)
-    breaks, anchors = Breaks.of(document), LongAnchors(document)
+    breaks, misread = Breaks.of(document), Misread(document)
     try:
         for event in yaml.parse(source if breaks is None else breaks.hidden, Loader=_LOADER):
-            anchors.look_at(event)
+            misread.look_at(event)
             if breaks is not None and isinstance(event, yaml.ScalarEvent):
                 event.value = breaks.restored(event.value)
             yield event

@@ -70,6 +70,84 @@ def test_a_colon_belongs_to_the_name_of_an_anchor(document: str, data: dict[str,
         assert read(document).data == data
 
 
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ("a: {i,: x}\n", {"a": {"i": None, "null": "x"}}),
+        ("a: [: x]\n", {"a": [{"null": "x"}]}),
+        ("a: {b,:,c: 1}\n", {"a": {"b": None, "null": None, "c": 1}}),
+        ("a: [,: x]\n", None),
+    ],
+)
+def test_a_key_before_a_colon_may_be_missed_in_brackets(document: str, data: dict[str, Any] | None) -> None:
+    """It is null, whose text as a key is `null`; between commas there must be something all the same."""
+    if data is None:
+        with pytest.raises(NotAMapping):
+            read(document)
+    else:
+        assert read(document).data == data
+
+
+@pytest.mark.parametrize(
+    ("document", "is_read"),
+    [
+        ("a: {k: -}", False),
+        ("a: [-, b]", False),
+        ("a: [x, -]", False),
+        ("a: [-[b]]", False),
+        ("a: {-: b}", True),
+        ("a: [-x, '-', \"-,\"]", True),
+        ("a: -,\nb: '[-]'", True),
+    ],
+)
+def test_a_dash_is_no_value_in_brackets(document: str, *, is_read: bool) -> None:
+    """It begins an entry of a list of lines, unless something follows it or it is quoted."""
+    if is_read:
+        assert read(document).faults == ()
+    else:
+        with pytest.raises(NotAMapping):
+            read(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ("a: &b/c 1\nd: *b/c\n", {"a": 1, "d": 1}),
+        ('a: [&"x 1, *"x]\n', {"a": [1, 1]}),
+        ("a: &\u00e9 1\nb: [*\u00e9]\n", {"a": 1, "b": [1]}),
+        ("a: &# x\nb: 'R&D/x'\n", {"a": "x", "b": "R&D/x"}),
+        ("a: &b/c 1\nd: *b/d\n", None),
+    ],
+)
+def test_an_anchors_name_is_what_has_no_blank_comma_or_bracket(
+    document: str, data: dict[str, Any] | None
+) -> None:
+    """The parser knows letters, digits, dash and underscore; names that differ stay different."""
+    if data is None:
+        with pytest.raises(NotAMapping, match="no anchor"):
+            read(document)
+    else:
+        assert read(document).data == data
+
+
+@pytest.mark.parametrize(
+    ("document", "data"),
+    [
+        ("a:\n  -\tx\n  -\t'y: 1'\n  - \t[z]\n", {"a": ["x", "y: 1", ["z"]]}),
+        ("a:\n  -\tx: 1\n", None),
+        ("a:\n  -\t- x\n", None),
+        ("a:\n\tx\n", None),
+    ],
+)
+def test_a_tab_may_stand_after_a_dash(document: str, data: dict[str, Any] | None) -> None:
+    """Before one value, not before a list or mapping of lines, nor as indentation."""
+    if data is None:
+        with pytest.raises(NotAMapping):
+            read(document)
+    else:
+        assert read(document).data == data
+
+
 @pytest.mark.parametrize("blank", ["\t", " \t ", "\t\t\r"])
 def test_a_line_of_tabs_is_an_empty_line(blank: str) -> None:
     """Editors leave them behind, at the end most of all."""
