@@ -28,6 +28,10 @@ _ANCHOR_NAME = re.compile(r"[&*][^\s,\[\]{}]+")
 _UNKNOWN_IN_NAMES = re.compile(r"[^0-9A-Za-z_-]")
 _BLOCK = re.compile(r"""[-?:](?:[ \t]|$)|(?:"[^"]*"|'[^']*'|[^"'\[{].*?)[ \t]*:(?:[ \t]|$)""")
 """What begins a list or mapping of lines, which may not stand after a tab."""
+_TEXT_IN_BRACKETS = re.compile(
+    r":(?:[^\s,\[\]{}:#]|:(?![\s,\[\]{}]|$)|(?<!\s)#|[ \t]+(?=[^\s,\[\]{}:#]))*(?=[ \t]*(?:[,\[\]{}:]|[ \t]#))"
+)
+"""Text that begins with a colon, where its end is to be seen in the line."""
 _BLANK_LINE = re.compile(r"^[ \t]*\t[ \t]*(?=\r?$)", re.MULTILINE)
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
@@ -90,13 +94,13 @@ def mended(source: bytes | str, refused: NotAMapping) -> str | None:
     """What the parser refused and others read, made readable without moving a line; None where nothing would change.
 
     JSON may be indented by tabs and have keys of any length, and writes what lies beyond the basic plane as a pair of
-    surrogate escapes, which js-yaml takes in YAML as well. A colon may stand before a comma or bracket, and in brackets
-    without a key before it; a tab after the dash of an entry, and a line hold nothing but tabs; an anchor's name is
-    whatever has no blank, comma or bracket in it.
+    surrogate escapes, which js-yaml takes in YAML as well. A colon may stand before a comma or bracket, in brackets
+    without a key before it, and there begin a text; a tab may stand after the dash of an entry, and a line hold nothing
+    but tabs; an anchor's name is whatever has no blank, comma or bracket in it.
 
-    Four forms that js-yaml reads stay refused: a key in brackets that begins with a colon (`{:a: 1}`), a tab in the
-    indentation of text that goes on, text of which the first line is indented by a tab, and a question mark after a
-    closing bracket. One is read otherwise: a key in brackets that begins with a question mark (`{?a: 1}`) loses it.
+    Three forms that js-yaml reads stay refused: a tab in the indentation of text that goes on, text of which the first
+    line is indented by a tab, and a question mark after a closing bracket. One is read otherwise: a text in brackets that
+    begins with a question mark (`{?a: 1}`) loses it.
     """
     try:
         document = source.decode("utf-8-sig") if isinstance(source, bytes) else source
@@ -135,11 +139,18 @@ def _with_known_name(line: str, column: int) -> str | None:
     return f"{line[: written.start() + 1]}{name}{line[written.end() :]}"
 
 
-def _with_null(line: str, column: int) -> str | None:
-    """The key that is missed before the colon at that place: js-yaml takes null."""
+def _with_what_is_missed(line: str, column: int) -> str | None:
+    """What is missed at that place in brackets: before a colon the key null, round text that begins with one the quotes."""
     before, after = line[: column - 1], line[column - 1 :]
-    fits = after.startswith(":") and (not after[1:] or after[1].isspace() or after[1] in ",[]{}")
-    return f"{before}~{after}" if fits else None
+    if not after.startswith(":"):
+        return None
+    if not after[1:] or after[1].isspace() or after.startswith(_FLOW_INDICATORS, 1):
+        return f"{before}~{after}"
+    text = _TEXT_IN_BRACKETS.match(after)
+    if text is None:
+        return None
+    quoted = "'" + text[0].replace("'", "''") + "'"
+    return before + quoted + after[text.end() :]
 
 
 def _with_blanks(line: str, column: int) -> str | None:
@@ -154,7 +165,7 @@ def _with_blanks(line: str, column: int) -> str | None:
 _AT_THE_PLACE: Final = {
     "cannot start any token": _with_blanks,
     "did not find expected alphabetic or numeric character": _with_known_name,
-    "did not find expected node content": _with_null,
+    "did not find expected node content": _with_what_is_missed,
     "found unexpected ':'": _with_blank,
     "mapping values are not allowed": _with_name,
     _ANCHOR: _with_name,

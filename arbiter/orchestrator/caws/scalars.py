@@ -66,7 +66,7 @@ def scalar(written: str, tag: str | None, *, quoted: bool, core: bool = False) -
         value = written if quoted else _plain(written)
         return written if core and isinstance(value, Timestamp) else value
     if tag in ("!", _PREFIX + "str"):
-        return written
+        return None if tag == "!" and not (written or quoted) else written
     if tag == _PREFIX + "binary":
         return _binary(written)
     value = _plain(written)

@@ -77,10 +77,13 @@ def test_a_colon_belongs_to_the_name_of_an_anchor(document: str, data: dict[str,
         ("a: [: x]\n", {"a": [{"null": "x"}]}),
         ("a: {b,:,c: 1}\n", {"a": {"b": None, "null": None, "c": 1}}),
         ("a: [,: x]\n", None),
+        ("a: {i,:x}\n", {"a": {"i": None, ":x": None}}),
+        ("a: {:n: :1, b: 2}\n", {"a": {":n": ":1", "b": 2}}),
+        ("a: [:'b c' d#e , :f # g\n  ]\n", {"a": [":'b c' d#e", ":f"]}),
     ],
 )
 def test_a_key_before_a_colon_may_be_missed_in_brackets(document: str, data: dict[str, Any] | None) -> None:
-    """It is null, whose text as a key is `null`; between commas there must be something all the same."""
+    """It is null, whose text as a key is `null`; a colon with something behind it begins a text."""
     if data is None:
         with pytest.raises(NotAMapping):
             read(document)
@@ -170,6 +173,7 @@ def test_what_needs_much_mending_is_refused(document: str) -> None:
         ('!!null ""', True),
         ("!!null", False),
         ("!!null ~", False),
+        ("!", False),
         ("!!omap [a: 1, b: 2]", False),
         ("!!omap [a: 1, a: 2]", True),
         ("!!omap [a]", True),

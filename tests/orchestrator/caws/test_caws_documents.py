@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -76,17 +75,15 @@ def test_what_is_no_yaml_or_no_mapping_is_refused_with_its_place(
     assert (caught.value.status, bool(caught.value.hint)) == (422, True)
 
 
-async def test_a_billion_laughs_get_a_finding_at_once() -> None:
-    """Aliases that stand for 10**9 values cost neither time nor memory; the finding says what was wrong."""
+async def test_a_billion_laughs_get_a_finding() -> None:
+    """Of aliases that stand for 10**9 values nothing is judged; what they may cost is measured with the hostile ones."""
     rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
 
-    began = time.perf_counter()
     judgement = await VALIDATOR.validate("\n".join(rows))
 
     assert [finding.code for finding in judgement.findings] == ["alias-limit"]
     assert not judgement.passed
-    assert time.perf_counter() - began < 0.5
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 import time
-import tracemalloc
 from typing import Any
 
 import pytest
@@ -54,16 +56,29 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-async def answered(document: str | bytes, ruleset: str, evidence: Evidence | None = None) -> float:
+LIMIT_S = 0.1
+"""What any document may cost, in seconds of work: of this process in all its threads, whatever else the machine does."""
+
+
+async def work(document: str | bytes, ruleset: str, evidence: Evidence | None) -> float:
     """Seconds of work until there is a verdict or a refusal; anything else is a fault."""
     began = time.process_time()
     try:
         judgement = await judged(document, ruleset, evidence)
     except NotAMapping:
         return time.process_time() - began
+    took = time.process_time() - began
     assert isinstance(judgement, Judgement)
     assert judgement.passed is (judgement.verdict.value == "pass")
-    return time.process_time() - began
+    return took
+
+
+async def answered(document: str | bytes, ruleset: str, evidence: Evidence | None = None) -> None:
+    """There is an answer, within the limit; what is over it counts only as the best of three more."""
+    took = await work(document, ruleset, evidence)
+    if took > LIMIT_S:
+        took = min([await work(document, ruleset, evidence) for _ in range(3)])
+    assert took <= LIMIT_S
 
 
 def mutated(seed: str, draw: random.Random) -> str:
@@ -89,7 +104,7 @@ def mutated(seed: str, draw: random.Random) -> str:
 @settings(deadline=None, max_examples=60)
 async def test_any_tree_gets_an_answer_under_any_rules(ruleset: str, tree: dict[str, Any]) -> None:
     """Trees of any shape under the keys that the rules look at."""
-    assert await answered(yaml.safe_dump(tree, allow_unicode=True), ruleset) < 0.5
+    await answered(yaml.safe_dump(tree, allow_unicode=True), ruleset)
 
 
 @pytest.mark.parametrize("ruleset", [*RULESETS, "caws-8+arbiter"])
@@ -100,8 +115,8 @@ async def test_any_mutation_of_the_sample_gets_an_answer(ruleset: str, seed: str
     document = mutated(seed, random.Random(number))  # noqa: S311  repeatable, not secret
     evidence = Evidence(waivers=(waiver(),), change=changed(3, 10), now=NOW)
 
-    assert await answered(document, ruleset) < 0.5
-    assert await answered(document, ruleset, evidence) < 0.5
+    await answered(document, ruleset)
+    await answered(document, ruleset, evidence)
 
 
 @given(st.one_of(TREES.map(yaml.safe_dump), st.text(max_size=60)))
@@ -111,7 +126,7 @@ async def test_any_file_beside_the_spec_gets_an_answer(text: str) -> None:
     odd = Attachment("odd", text)
     evidence = Evidence(policy=odd, waivers=(odd,), reports=(odd,), change=changed(), now=NOW)
 
-    assert await answered(spec(waiver_ids="[WV-0001]"), "caws-3.4", evidence) < 0.5
+    await answered(spec(waiver_ids="[WV-0001]"), "caws-3.4", evidence)
 
 
 @given(st.text('-+@ ,/ab\n\t0123456789{}=>"\\', max_size=80))
@@ -146,23 +161,49 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("ruleset", [*RULESETS, "caws-8+arbiter"])
 async def test_hostile_documents_cost_little(name: str, ruleset: str) -> None:
-    """Within 100 ms of work, as the best of three tells on a busy machine, with a change to hold them against."""
-    evidence = Evidence(change=changed(20, 100), now=NOW)
-
-    assert min([await answered(HOSTILE[name], ruleset, evidence) for _ in range(3)]) < 0.1
+    """No more than any other, with a change to hold them against."""
+    await answered(HOSTILE[name], ruleset, Evidence(change=changed(20, 100), now=NOW))
 
 
-async def test_a_billion_laughs_stay_small() -> None:
-    """A finding within 50 ms and 50 MB."""
-    tracemalloc.start()
-    try:
-        await answered(HOSTILE["laughs"], "caws-3.4")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+MEASURED = """
+import json, resource, sys, time
+from datetime import UTC, datetime
+from arbiter.orchestrator.caws.evidence import Evidence
+from arbiter.orchestrator.caws.judging import judge
+from arbiter.orchestrator.caws.rulesets import RULESETS
 
-    assert peak < 50 * 2**20
-    assert min([await answered(HOSTILE["laughs"], "caws-3.4") for _ in range(3)]) < 0.05
+good, laughs = json.load(sys.stdin)
+peak_kib = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+ask = lambda document, rules: judge(document, rules, Evidence(), datetime.now(UTC))
+for rules in RULESETS.values():
+    ask(good, rules)
+before_kib, found = peak_kib(), {}
+for rules in RULESETS.values():
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        judgement = ask(laughs, rules)
+        took.append(time.process_time() - began)
+    found[rules.name] = (min(took), judgement.passed, [f.code for f in judgement.findings])
+print(json.dumps({"grown_kib": peak_kib() - before_kib, "found": found}))
+"""
+
+
+@pytest.mark.parametrize("name", ["laughs", "long laughs"])
+def test_a_billion_laughs_get_a_finding_within_50_ms_and_50_mb(name: str) -> None:
+    """Under each rule set: work as the best of three, memory as what the peak of a process of its own grows by."""
+    given = json.dumps([spec(), HOSTILE[name]])
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", MEASURED], input=given, capture_output=True, text=True, check=True
+    )
+
+    measured = json.loads(outcome.stdout)
+    assert measured["grown_kib"] < 50 * 1024
+    assert set(measured["found"]) == set(RULESETS)
+    for took_s, passed, found in measured["found"].values():
+        assert (passed, found) == (False, ["alias-limit"])
+        assert took_s < 0.05
 
 
 def test_a_laughing_waiver_is_a_finding() -> None:
