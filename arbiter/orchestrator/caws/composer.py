@@ -189,11 +189,13 @@ class Composer:
     def _put(self, node: Node) -> None:
         """Put a finished node where it belongs: into the list, or as key or value of the mapping."""
         frame = self._stack[-1]
-        frame.node.size += node.size
-        frame.node.height = max(frame.node.height, node.height + 1)
-        if isinstance(frame.node.value, list):
-            frame.node.children[str(len(frame.node.value))] = node
-            frame.node.value.append(node.value)
+        parent = frame.node
+        parent.size += node.size
+        if parent.height <= node.height:
+            parent.height = node.height + 1
+        if isinstance(parent.value, list):
+            parent.children[str(len(parent.value))] = node
+            parent.value.append(node.value)
         elif frame.key is None:
             frame.key = (self._key(node), node)
         else:
@@ -229,9 +231,9 @@ class Composer:
 
     def _key(self, node: Node) -> str:
         """The key's text, as JavaScript makes it; a list or mapping as key is a finding."""
-        place = (node.line, node.column)
-        if not isinstance(node.value, dict | list):
+        if not isinstance(node.value, (dict, list)):
             return text(node.value)
+        place = (node.line, node.column)
         message = "a list or mapping stands where a key is expected"
         hint = "Quote it if it is text: to YAML a placeholder {{NAME}} is a mapping."
         self._fault("unhashable-key", place, message, hint, severity=Severity.WARNING)
