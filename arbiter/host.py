@@ -26,6 +26,7 @@ from arbiter.lifecycle.phases import Phase, Phases
 from arbiter.lifecycle.signals import Reactions, Signals
 from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
+from arbiter.observability.global_providers import make_global
 from arbiter.observability.lifecycle_spans import StopSpans, trace_start
 from arbiter.observability.logging import LoggingSession
 from arbiter.outcome import ExitCode, Ready
@@ -106,6 +107,8 @@ class Host:
             return self._fail(error, ExitCode.CONFIGURATION)
         self._logging.copy_to(self._container.telemetry().logs)
         undo.callback(self._logging.copy_to, None)
+        if self._container.settings.source().snapshot.settings.observability.global_providers:
+            make_global(self._container.telemetry())
         try:
             return run_on_loop(self._live(listener))
         except Exception as error:

@@ -31,6 +31,7 @@ COMMANDS = {
     "graph": "arbiter.cli.graph:show_graph",
     "status": "arbiter.cli.status:show_status",
     "breakers": "arbiter.cli.breakers:commands",
+    "trace": "arbiter.cli.trace:show_trace",
     "new": "arbiter.cli.new:new_application",
 }
 """Where each command is: imported when it is called, or when `--help` lists them all."""

@@ -14,9 +14,9 @@ __all__ = ["log_exporter", "metric_exporter", "span_exporter"]
 
 
 def span_exporter(destination: Destination) -> SpanExporter | None:
-    """What sends spans there, or None where they leave the process in no way."""
+    """What sends spans there, or None where they leave the process in no way; to the console each is one line."""
     if destination.kind == "console":
-        return ConsoleSpanExporter(out=sys.stderr)
+        return ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: f"{span.to_json(indent=None)}\n")
     if destination.kind != "otlp":
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  0.1 s of start-up
@@ -29,7 +29,7 @@ def span_exporter(destination: Destination) -> SpanExporter | None:
 def metric_exporter(destination: Destination) -> MetricExporter | None:
     """What sends metrics there, or None where they leave the process in no way."""
     if destination.kind == "console":
-        return ConsoleMetricExporter(out=sys.stderr)
+        return ConsoleMetricExporter(out=sys.stderr, formatter=lambda data: f"{data.to_json(indent=None)}\n")
     if destination.kind != "otlp":
         return None
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415  0.1 s of start-up

@@ -20,6 +20,7 @@ from structlog.typing import Processor
 from arbiter.observability.levels import Levels, name_of, number_of
 from arbiter.observability.lines import Stamp, explain_error, last_resort, render_console, render_json
 from arbiter.observability.logger import Logger, Output
+from arbiter.observability.repeats import Repeats
 from arbiter.observability.settings import ObservabilitySettings
 
 __all__ = ["LoggingSession", "configure_logging"]
@@ -52,7 +53,8 @@ def configure_logging(
     chain: list[Processor] = [structlog.contextvars.merge_contextvars, explain_error, stamp, tee, renderer]
     if tap is not None:
         chain.insert(-1, _tapped(tap))
-    return LoggingSession(Levels(settings.log_level), chain, _Sink(target), stamp, tee)
+    repeats = Repeats(settings.log_repeats) if settings.log_repeats else None
+    return LoggingSession(Levels(settings.log_level), chain, _Sink(target), stamp, tee, repeats)
 
 
 def _tapped(tap: Callable[[Mapping[str, Any]], object]) -> Processor:
@@ -92,8 +94,17 @@ class LoggingSession:
     Made by `configure_logging()`; also a context manager.
     """
 
-    def __init__(self, levels: Levels, chain: list[Processor], sink: _Sink, stamp: Stamp, tee: _Tee) -> None:
-        self._levels, self._chain, self._sink = levels, chain, sink
+    def __init__(
+        self,
+        levels: Levels,
+        chain: list[Processor],
+        sink: _Sink,
+        stamp: Stamp,
+        tee: _Tee,
+        repeats: Repeats | None = None,
+    ) -> None:
+        self._levels, self._sink, self._repeats = levels, sink, repeats
+        self._chain: list[Processor] = chain if repeats is None else [repeats, *chain]
         self._stamp, self._tee = stamp, tee
         self._outputs: dict[str, Output] = {}
         self._undo_structlog = structlog.get_config() if structlog.is_configured() else None
@@ -149,6 +160,7 @@ class LoggingSession:
         if self._closed:
             return
         self._closed = True
+        self._tell_rest()
         for name, (level, handlers, propagate) in self._undo_stdlib.items():
             logger = logging.getLogger(name)
             logger.setLevel(level)
@@ -186,6 +198,15 @@ class LoggingSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _tell_rest(self) -> None:
+        """Say of each line that is still withheld how often it was."""
+        rest = {} if self._repeats is None else self._repeats.rest()
+        for (name, level, event), count in rest.items():
+            line: Any = {"event": "log.withheld", "of": event, "withheld": count}
+            for step in self._chain[1:]:
+                line = step(self.output(name), level, line)
+            self._sink.write(line)
 
     def _take_over(self) -> None:
         for name in ("", *_SERVER_LOGGERS):

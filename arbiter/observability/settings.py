@@ -30,6 +30,10 @@ class ObservabilitySettings(Section):
     """`json`: one object a line. `console`: for people. `auto`: console in a terminal outside production,
     else json."""
 
+    log_repeats: int = Field(default=0, ge=0, le=1_000_000)
+    """How often a second the same line (logger, level and event) is written; the rest is counted, and the next one says
+    in `withheld` how many there were. 0: as often as it comes. Also thins out the access log."""
+
     access_log: bool = True
     """Whether each request, other than a probe's, leaves one line."""
 
@@ -51,6 +55,10 @@ class ObservabilitySettings(Section):
 
     metric_interval_s: float = Field(default=60.0, gt=0, le=3600)
     """Seconds between two exports of metrics to the collector; `/metrics` is always current."""
+
+    global_providers: bool = False
+    """Whether libraries that ask OpenTelemetry's globals for a tracer or a meter get this application's. They can be set
+    once in a process, so only the first application that asks for it has them."""
 
     service_name: str = Field(default="", max_length=255)
     """`service.name` of everything that is sent; the application's own name when empty."""
