@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from arbiter.errors import Invalid
 
-__all__ = ["Levels", "name_of", "number_of"]
+__all__ = ["QUIET", "Levels", "name_of", "number_of"]
 
 NUMBERS: Mapping[str, int] = {
     "debug": logging.DEBUG,
@@ -18,6 +18,10 @@ NUMBERS: Mapping[str, int] = {
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
 }
+
+QUIET: Mapping[str, int] = {"httpx": logging.WARNING, "httpx2": logging.WARNING}
+"""Libraries that write the whole address of every call at info, and what secrets are in it; their least level, unless they are
+given one."""
 
 
 class Levels:
@@ -57,15 +61,18 @@ class Levels:
         self._effective = {}  # replaced, never emptied: another thread may be reading it
 
     def of(self, name: str) -> int:
-        """The level in force for `name`: its own, or that of the nearest logger above it, or the root's."""
+        """The level in force for `name`: its own, or that of the nearest logger above it, or the root's.
+
+        A library of `QUIET` without one has at least that level.
+        """
         cached = self._effective.get(name)
         return self._learn(name) if cached is None else cached
 
     def _learn(self, name: str) -> int:
         table, above = self._effective, name
-        while above and above not in self._named:
+        while above and above not in self._named and above not in QUIET:
             above = above.rpartition(".")[0]
-        table[name] = level = self._named.get(above, self._root)
+        table[name] = level = self._named.get(above, max(self._root, QUIET.get(above, 0)))
         return level
 
 

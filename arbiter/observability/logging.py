@@ -17,7 +17,7 @@ from typing import Any, Self, TextIO
 import structlog
 from structlog.typing import Processor
 
-from arbiter.observability.levels import Levels, name_of, number_of
+from arbiter.observability.levels import QUIET, Levels, name_of, number_of
 from arbiter.observability.lines import Stamp, explain_error, last_resort, render_console, render_json
 from arbiter.observability.logger import Logger, Output
 from arbiter.observability.repeats import Repeats
@@ -141,7 +141,7 @@ class LoggingSession:
             logging.getLogger().setLevel(self._levels.root)
             return
         self._remember(name)
-        original = self._undo_stdlib[name][0]
+        original = QUIET.get(name, self._undo_stdlib[name][0])
         logging.getLogger(name).setLevel(original if level is None else number_of(level))
 
     def listing(self) -> dict[str, dict[str, str | None]]:
@@ -214,6 +214,9 @@ class LoggingSession:
         root = logging.getLogger()
         root.handlers[:] = [self._handler]
         root.setLevel(self._levels.root)
+        for name, level in QUIET.items():
+            self._remember(name)
+            logging.getLogger(name).setLevel(level)
         for name in _SERVER_LOGGERS:
             server = logging.getLogger(name)
             server.handlers[:], server.propagate = [], True

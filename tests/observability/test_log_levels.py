@@ -129,3 +129,26 @@ def test_sessions_nest() -> None:
     assert '"event":"in"' in inner.getvalue()
     assert '"event":"out"' in outer.getvalue()
     assert '"event":"in"' not in outer.getvalue()
+
+
+def test_a_library_that_writes_addresses_is_quiet_unless_asked(
+    session: LoggingSession, stream: io.StringIO
+) -> None:
+    """The HTTP client's line for each call, with the whole address, appears only where its logger has a level of its own."""
+    client = logging.getLogger("httpx2")
+
+    def said() -> str:
+        client.info("HTTP Request: GET https://hooks.test/services/s3cr3t")
+        return stream.getvalue()
+
+    before = said()
+    session.set_level("httpx2", "info")
+    asked = said()
+    session.set_level("httpx2", None)
+    after = said()
+    session.close()
+
+    assert "s3cr3t" not in before
+    assert "s3cr3t" in asked
+    assert after == asked
+    assert client.level == logging.NOTSET
