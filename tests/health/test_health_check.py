@@ -186,8 +186,8 @@ async def test_an_excluded_check_is_not_looked_at(house: House) -> None:
     assert house.registry.readiness().status is Status.FAIL
 
 
-async def test_an_open_circuit_degrades_its_component_at_once(house: House) -> None:
-    """While a breaker `X.method` is not closed the check X warns, and is ready by default (H14, breaker 66)."""
+async def test_h14_an_open_circuit_degrades_its_component_at_once(house: House) -> None:
+    """While a breaker `X.method` is not closed the check X warns, and is ready by default."""
     house.registry.register("stock", Scripted())
     house.registry.register("stocks", Scripted())
     house.registry.mark_started()
@@ -221,8 +221,8 @@ async def test_an_open_circuit_fails_readiness_where_asked(
     assert house.registry.readiness().status is readiness
 
 
-async def test_on_demand_nothing_is_asked_twice_a_second(house: House) -> None:
-    """A refresh on demand runs what is older than a second, all who ask at once share it, and probes run nothing (H10)."""
+async def test_h10_on_demand_nothing_is_asked_twice_a_second(house: House) -> None:
+    """A refresh on demand runs what is older than a second, all who ask at once share it, and probes run nothing."""
     vault = Scripted()
     house.settings.current = HealthSettings(interval_s=3600)
     house.registry.register("vault", vault)

@@ -69,8 +69,8 @@ async def test_a_heart_that_does_not_beat_yet_or_any_more_is_no_alarm() -> None:
     assert clock.sleepers == 0
 
 
-async def test_another_thread_sees_a_blocked_loop() -> None:
-    """While the loop is blocked, a thread reads the lag; once it turns again, liveness passes (H03)."""
+async def test_h03_another_thread_sees_a_blocked_loop() -> None:
+    """While the loop is blocked, a thread reads the lag; once it turns again, liveness passes."""
     heart = Heartbeat(
         SystemClock(), Fixed(HealthSettings(lag_warn_s=0.02, lag_fail_s=0.05)), interval_s=0.005
     )

@@ -104,8 +104,8 @@ async def test_a_name_registered_by_hand_wins(house: House) -> None:
         house.registry.register("database", Scripted())
 
 
-async def test_hanging_checks_do_not_touch_the_others(house: House) -> None:
-    """An async and a sync check that hang read "timeout"; the others go on, at their own pace (H05)."""
+async def test_h05_hanging_checks_do_not_touch_the_others(house: House) -> None:
+    """An async and a sync check that hang read "timeout"; the others go on, at their own pace."""
     healthy, release = Scripted(), threading.Event()
 
     async def hang() -> None:
@@ -130,8 +130,8 @@ async def test_hanging_checks_do_not_touch_the_others(house: House) -> None:
     assert healthy.runs >= 10
 
 
-async def test_checks_run_concurrently_ten_at_a_time(house: House) -> None:
-    """Twenty checks of one second take two: ten at a time (H04)."""
+async def test_h04_checks_run_concurrently_ten_at_a_time(house: House) -> None:
+    """Twenty checks of one second take two: ten at a time."""
     running = most = 0
 
     async def slow() -> None:
@@ -154,8 +154,8 @@ async def test_checks_run_concurrently_ten_at_a_time(house: House) -> None:
     assert house.clock.monotonic() == 2
 
 
-async def test_a_run_that_is_going_is_joined(house: House) -> None:
-    """Asking for a refresh while a check runs waits for that run and starts no second one (H10)."""
+async def test_h10_a_run_that_is_going_is_joined(house: House) -> None:
+    """Asking for a refresh while a check runs waits for that run and starts no second one."""
     database = Scripted()
     house.registry.register("database", database)
 
@@ -176,10 +176,10 @@ async def test_a_run_that_is_going_is_joined(house: House) -> None:
         (BaseException("odd"), PASS, Status.FAIL, Status.FAIL),
     ],
 )
-async def test_the_whole_is_as_its_parts(
+async def test_h07_the_whole_is_as_its_parts(
     house: House, critical: Any, other: Any, health: Status, readiness: Status
 ) -> None:
-    """A critical failure is the whole's; any other failure and any warning only degrade (H07)."""
+    """A critical failure is the whole's; any other failure and any warning only degrade."""
     house.registry.register("critical", Scripted(critical))
     house.registry.register("other", Scripted(other), critical=False)
     house.registry.mark_started()
@@ -243,8 +243,8 @@ async def test_gates_close_readiness_and_say_why(house: House) -> None:
     assert house.registry.health().status is Status.PASS
 
 
-async def test_readiness_falls_only_at_the_threshold(house: House) -> None:
-    """Pattern F F P F F F after a pass: readiness falls at the sixth, and rises at the second pass (H06)."""
+async def test_h06_readiness_falls_only_at_the_threshold(house: House) -> None:
+    """Pattern F F P F F F after a pass: readiness falls at the sixth, and rises at the second pass."""
     database = Scripted()
     house.registry.register("database", database)
     house.registry.mark_started()
@@ -259,8 +259,8 @@ async def test_readiness_falls_only_at_the_threshold(house: House) -> None:
     assert seen == "pppppffp"
 
 
-async def test_a_transition_is_one_event(house: House) -> None:
-    """Each change of a status, after the thresholds, is published once; alternation is not (H08)."""
+async def test_h08_a_transition_is_one_event(house: House) -> None:
+    """Each change of a status, after the thresholds, is published once; alternation is not."""
     database = Scripted()
     house.registry.register("database", database)
 

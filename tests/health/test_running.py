@@ -46,8 +46,8 @@ async def test_nothing_is_a_pass(check: Any) -> None:
     [OSError("gone"), KeyboardInterrupt("gone"), SystemExit("gone"), BaseException("gone"), StopIteration()],
 )
 @pytest.mark.parametrize("in_thread", [True, False])
-async def test_raising_anything_is_a_failure(error: BaseException, in_thread: bool) -> None:
-    """Whatever a check raises, even what is no Exception, is its failure; the host lives (H07)."""
+async def test_h07_raising_anything_is_a_failure(error: BaseException, in_thread: bool) -> None:
+    """Whatever a check raises, even what is no Exception, is its failure; the host lives."""
 
     def sync() -> None:
         raise error
@@ -106,8 +106,8 @@ async def test_a_check_that_will_not_be_cancelled_is_not_started_again() -> None
     assert begun == 2
 
 
-async def test_a_sync_check_that_hangs_keeps_one_thread() -> None:
-    """A hung sync check costs one daemon thread, however often its turn comes (H05)."""
+async def test_h05_a_sync_check_that_hangs_keeps_one_thread() -> None:
+    """A hung sync check costs one daemon thread, however often its turn comes."""
     clock, release = FakeClock(), threading.Event()
     before = threading.active_count()
 

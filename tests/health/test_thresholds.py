@@ -26,8 +26,8 @@ def statuses(pattern: str, settings: HealthSettings | None = None) -> str:
     return shown
 
 
-def test_a_check_falls_at_the_threshold_and_rises_at_the_other() -> None:
-    """With thresholds 3 and 2, three failures in a row bring a check down, two successes up (H06)."""
+def test_h06_a_check_falls_at_the_threshold_and_rises_at_the_other() -> None:
+    """With thresholds 3 and 2, three failures in a row bring a check down, two successes up."""
     assert statuses("PFFPFFFPP") == "PPPPPPFFP"
 
 
@@ -37,8 +37,8 @@ def test_the_first_result_counts_at_once() -> None:
     assert statuses("FPP") == "FFP"
 
 
-def test_alternation_changes_nothing() -> None:
-    """A check that alternates stays where it was (H08)."""
+def test_h08_alternation_changes_nothing() -> None:
+    """A check that alternates stays where it was."""
     assert statuses("P" + "FP" * 10) == "P" * 21
     assert statuses("F" + "PF" * 10) == "F" * 21
 
