@@ -26,7 +26,6 @@ from arbiter.lifecycle.phases import Phase, Phases
 from arbiter.lifecycle.signals import Reactions, Signals
 from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
-from arbiter.observability.global_providers import make_global
 from arbiter.observability.lifecycle_spans import StopSpans, trace_start
 from arbiter.observability.logging import LoggingSession
 from arbiter.outcome import ExitCode, Ready
@@ -39,6 +38,7 @@ from arbiter.surroundings import (
     oversee,
     reload_settings,
     run_on_loop,
+    share_telemetry,
 )
 from arbiter.work import Work, Worker
 
@@ -107,8 +107,7 @@ class Host:
             return self._fail(error, ExitCode.CONFIGURATION)
         self._logging.copy_to(self._container.telemetry().logs)
         undo.callback(self._logging.copy_to, None)
-        if self._container.settings.source().snapshot.settings.observability.global_providers:
-            make_global(self._container.telemetry())
+        share_telemetry(self._container)
         try:
             return run_on_loop(self._live(listener))
         except Exception as error:

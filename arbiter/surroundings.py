@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from arbiter.errors import ConfigurationError
 from arbiter.infrastructure import Infrastructure
 from arbiter.management.view import More, management_of
+from arbiter.observability.global_providers import make_global
 from arbiter.observability.logging import LoggingSession
 from arbiter.resilience.guard import Guard
 from arbiter.settings.live import ReloadResult
@@ -25,6 +26,7 @@ __all__ = [
     "oversee",
     "reload_settings",
     "run_on_loop",
+    "share_telemetry",
 ]
 
 log = structlog.get_logger(__name__)
@@ -64,6 +66,12 @@ def oversee(container: Infrastructure) -> SettingsOversight:
     for warning in source.snapshot.warnings:
         log.warning("config.warning", warning=warning)
     return oversight
+
+
+def share_telemetry(container: Infrastructure) -> None:
+    """Let libraries that ask OpenTelemetry's globals report to this application, where the settings say so."""
+    if container.settings.source().snapshot.settings.observability.global_providers:
+        make_global(container.telemetry())
 
 
 def fault_of_settings(error: BaseException | None) -> ConfigurationError | None:

@@ -44,6 +44,7 @@ class Span:
     parent_id: str
     began: datetime
     duration_ms: float
+    is_request: bool
     is_error: bool
     attributes: Mapping[str, Any]
     events: tuple[str, ...]
@@ -59,7 +60,7 @@ class Span:
 
 def show_trace(
     trace_id: Annotated[
-        str, Parameter(help="The trace, or its first digits; the slowest are listed without it.")
+        str, Parameter(help="The trace, or its first digits; the slowest requests are listed without it.")
     ] = "",
     *,
     file: Annotated[
@@ -79,10 +80,11 @@ def show_trace(
     """
     with nullcontext(sys.stdin.buffer) if str(file) == "-" else _opened(file) as lines:
         roots = sorted(read(lines), key=lambda root: root.duration_ms, reverse=True)
-    if slowest and roots:
-        trace_id = roots[0].trace_id
+    requests = [root for root in roots if root.is_request] or roots
+    if slowest and requests:
+        trace_id = requests[0].trace_id
     wanted = trace_id.lower()
-    found = [root for root in roots if root.trace_id.startswith(wanted)] if wanted else roots[:10]
+    found = [root for root in roots if root.trace_id.startswith(wanted)] if wanted else requests[:10]
     if not found:
         raise NotFound(
             f"No span of {f'the trace {trace_id}' if wanted else 'any trace'} stands in {file}.",
@@ -140,6 +142,7 @@ def _span(found: Mapping[str, Any]) -> Span:
         (found.get("parent_id") or "").removeprefix("0x"),
         began,
         (ended - began).total_seconds() * 1000,
+        found["kind"] == "SpanKind.SERVER",
         found["status"]["status_code"] == "ERROR",
         found["attributes"],
         tuple(event["name"] for event in found["events"]),

@@ -21,6 +21,7 @@ def span(
     """A line of the console exporter."""
     found: dict[str, Any] = {
         "name": name,
+        "kind": "SpanKind.INTERNAL",
         "context": {"trace_id": f"0x{trace}", "span_id": f"0x{span_id}", "trace_state": "[]"},
         "parent_id": f"0x{parent}" if parent else None,
         "start_time": f"2026-01-01T00:00:00.{int(span_id):06d}Z",
@@ -49,7 +50,15 @@ def log(tmp_path: Path) -> Path:
         b"[1, 2]",
         line("stock.low", "2", left=3),
         span("stock.reserve", "2", "1", ms=80, **error),
-        span("POST /orders", "1", "99", ms=90, attributes={"client.address": "::1", "http.route": "/orders"}),
+        span(
+            "POST /orders",
+            "1",
+            "99",
+            ms=90,
+            kind="SpanKind.SERVER",
+            attributes={"client.address": "::1", "http.route": "/orders"},
+        ),
+        span("lifecycle start", "5", trace="c" * 32, ms=600),
         span("tracker.flush", "4", trace=OTHER, ms=5, links=[link]),
     ]
     path = tmp_path / "service.log"
@@ -81,11 +90,11 @@ def test_a_trace_is_shown_as_a_tree(log: Path) -> None:
 
 
 def test_a_trace_is_found_without_knowing_it(log: Path) -> None:
-    """Without an id the slowest are listed, and with --slowest the first of them is shown; JSON has everything."""
+    """Without an id the slowest requests are listed, and with --slowest the first of them is shown; JSON has everything."""
     listed = asked(log=log).stdout.splitlines()
     (root, later) = orjson.loads(asked("--slowest", "--json", log=log).stdout)
 
-    assert [row.split()[2] for row in listed] == [TRACE, OTHER]
+    assert [row.split()[2] for row in listed] == [TRACE]
     assert (root["name"], root["own_ms"], root["attributes"]["client.address"]) == (
         "POST /orders",
         10.0,
@@ -97,7 +106,7 @@ def test_a_trace_is_found_without_knowing_it(log: Path) -> None:
 
 def test_what_is_not_there_is_said(tmp_path: Path, log: Path) -> None:
     """An unknown trace and a file that cannot be read are errors with a hint."""
-    unknown, unread = asked("cccc", log=log), asked("cccc", log=tmp_path / "none")
+    unknown, unread = asked("dddd", log=log), asked("cccc", log=tmp_path / "none")
 
     assert (unknown.returncode, unread.returncode) == (1, 1)
     assert "OTEL_TRACES_EXPORTER=console" in unknown.stderr
