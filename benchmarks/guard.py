@@ -246,7 +246,7 @@ def _decorated(decorate: Callable[[Any], Any]) -> Calls:
 
 _PEERS: Final[dict[str, Callable[[], Calls]]] = {
     "pybreaker.calling": _pybreaker,
-    "aiobreaker": lambda: _decorated(aiobreaker.CircuitBreaker()),
+    "aiobreaker": lambda: _decorated(aiobreaker.CircuitBreaker()()),  # its decorator, for methods
     "purgatory, breaker kept": _purgatory,
     "hyx": lambda: _decorated(consecutive_breaker()),
     "circuitbreaker": lambda: _decorated(circuitbreaker.CircuitBreaker()),

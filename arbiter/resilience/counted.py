@@ -9,7 +9,7 @@ from arbiter.resilience.outcome import FAILURE, REJECTED
 from arbiter.resilience.tally import BOUNDS_S, QUICK_S
 
 if TYPE_CHECKING:
-    from arbiter.resilience.seam import Seam
+    from arbiter.resilience.fitting import Fitting
 
 __all__ = ["Counted"]
 
@@ -22,7 +22,7 @@ class Counted:
     era: Final = 0
     quiet: Final = False
 
-    def __init__(self, seam: Seam) -> None:
+    def __init__(self, seam: Fitting) -> None:
         self._seam, self._breaker = seam, seam._breaker
         self._tally, self._monotonic, self._rules = seam.tally, seam._monotonic, seam._rules
 
