@@ -9,18 +9,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arbiter.errors import ArbiterError, ConfigurationError
-from arbiter.host import Host
 from arbiter.infrastructure import Infrastructure
-from arbiter.management.listener import ManagementListener
-from arbiter.observability.logging import configure_logging
 from arbiter.outcome import ExitCode, Ready
 from arbiter.settings.oversight import SettingsOversight
 from arbiter.settings.sources import Sources
-from arbiter.surroundings import oversee
+
+# The host brings servers and the management's pages with it: who only looks at an application needs neither.
+if TYPE_CHECKING:
+    from arbiter.host import Host
+    from arbiter.management.listener import ManagementListener
 
 __all__ = ["App", "ExitCode", "Ready"]
 
@@ -102,6 +104,9 @@ class App:
         except ConfigurationError as error:
             report(error)
             return ExitCode.CONFIGURATION
+        from arbiter.host import Host  # noqa: PLC0415  see above
+        from arbiter.observability.logging import configure_logging  # noqa: PLC0415
+
         environment = self.container.settings.environment()
         with configure_logging(settings.observability, service="arbiter", environment=environment) as logging:
             for talkative in TALKATIVE:
@@ -170,6 +175,8 @@ class _Embedded:
         await self._container.stop()
 
     async def _start(self) -> None:
+        from arbiter.surroundings import oversee  # noqa: PLC0415  see above
+
         self._oversight = oversee(self._container)
         await self._container.start()
         health = self._container.health()

@@ -92,7 +92,7 @@ from containers import create_app
 container = create_app().container
 assert container.validate() == []
 container.graph()
-loaded = {"sqlalchemy", "fastapi", "dependency_injector.wiring"} & set(sys.modules)
+loaded = {"sqlalchemy", "fastapi", "uvicorn", "dependency_injector.wiring"} & set(sys.modules)
 assert not loaded, loaded
 
 from dependency_injector.wiring import Provide, inject

@@ -13,8 +13,8 @@ from typing import Final
 __all__ = ["before_the_end", "before_the_start", "when_started"]
 
 _USUAL: Final = gc.get_threshold()
-# Some five looks at the youngest objects in a whole start, and still an end to what a long command piles up.
-_PATIENT: Final = 50_000
+# A look or none in a whole start (each costs 1 % of it), and still an end to what a long command piles up.
+_PATIENT: Final = 250_000
 
 
 def before_the_start() -> None:

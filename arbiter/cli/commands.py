@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
@@ -25,16 +24,34 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 EXTENSIONS = "arbiter.commands"
 COMMANDS = {
-    "run": "arbiter.cli.serve:run_application",
-    "check": "arbiter.cli.serve:check_application",
-    "config": "arbiter.cli.config:commands",
-    "graph": "arbiter.cli.graph:show_graph",
-    "status": "arbiter.cli.status:show_status",
-    "breakers": "arbiter.cli.breakers:commands",
-    "trace": "arbiter.cli.trace:show_trace",
-    "new": "arbiter.cli.new:new_application",
+    "run": ("arbiter.cli.serve:run_application", "Start the application and serve until SIGTERM or Ctrl-C."),
+    "check": (
+        "arbiter.cli.serve:check_application",
+        "Check the settings and the container, and start nothing.",
+    ),
+    "config": ("arbiter.cli.config:commands", "Show, compare, document and reload the settings."),
+    "graph": (
+        "arbiter.cli.graph:show_graph",
+        "Show the graph of components: kinds, life spans, guards and the start order.",
+    ),
+    "status": (
+        "arbiter.cli.status:show_status",
+        "Show how a running instance is: readiness, every check, every circuit breaker.",
+    ),
+    "breakers": (
+        "arbiter.cli.breakers:commands",
+        "Show and steer the circuit breakers of a running instance.",
+    ),
+    "trace": (
+        "arbiter.cli.trace:show_trace",
+        "Show where the time of one request went: its spans as a tree, with the log lines of each.",
+    ),
+    "new": (
+        "arbiter.cli.new:new_application",
+        "Write a new application into the folder NAME: components, settings, composition, tests, a Makefile.",
+    ),
 }
-"""Where each command is: imported when it is called, or when `--help` lists them all."""
+"""Where each command is, imported when it is called; and what it is for, in its own first words, for the list of all."""
 HELP = ("--help", "-h")
 
 
@@ -80,15 +97,15 @@ def build(*, listing: bool = True) -> CommandLine:
     """The whole command line.
 
     Args:
-        listing: whether all commands are to be listed with what they are for, which only their modules say.
+        listing: whether all commands are to be listed: with what is said of them here, and none is imported for it.
     """
     line = CommandLine(
         name="arbiter",
         version=__version__,
         help="Run and steer an ARBITER application. Every command has --help and --json.",
     )
-    for name, target in COMMANDS.items():
-        line.command(pkgutil.resolve_name(target) if listing else target, name=name)
+    for name, (target, summary) in COMMANDS.items():
+        line.command(target, name=name, **({"help": summary} if listing else {}))
     for extension in entry_points(group=EXTENSIONS):
         line.update(extension.load())
     return line

@@ -11,7 +11,6 @@ from rich.markup import escape
 from arbiter.app import ExitCode, Ready
 from arbiter.cli import collecting
 from arbiter.cli.console import error_console, out_console, print_json, report, show_tracebacks
-from arbiter.cli.opening import open_management
 from arbiter.cli.options import Chosen, Json, Traceback
 from arbiter.container.problems import GraphInvalid, Problem
 from arbiter.errors import ConfigurationError
@@ -41,6 +40,8 @@ def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False, tracebac
             print_json(dataclasses.asdict(ready))
             return
         _announce(ready)
+
+    from arbiter.cli.opening import open_management  # noqa: PLC0415  brings the server with it, which a check needs not
 
     management = open_management(chosen.sources())
     try:

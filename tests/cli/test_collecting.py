@@ -26,7 +26,7 @@ def test_a_start_collects_rarely_and_never_not_at_all() -> None:
     collecting.before_the_start()
 
     assert gc.isenabled()
-    assert gc.get_threshold()[0] == 50_000
+    assert 0 < gc.get_threshold()[0] <= 250_000
 
 
 def test_a_running_service_collects_as_usual_but_not_what_its_start_made(
