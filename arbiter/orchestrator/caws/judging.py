@@ -88,8 +88,7 @@ def _verdict(findings: Iterable[Finding], breaches: tuple[Finding, ...]) -> Verd
 
 def _remediation(findings: Iterable[Finding], case: Case) -> Iterator[str]:
     """One step for each thing that stands in the way, each once, in the order in which it pays to mend them."""
-    steps = (f"{f.message}: {f.hint}" if f.hint else f.message for f in findings if f.severity.fails)
-    yield from dict.fromkeys(steps)
+    yield from dict.fromkeys(_step(finding) for finding in findings if finding.severity.fails)
     waivable = dict.fromkeys(breach.gate for breach in case.breaches)
     if waivable:
         need = case.policy.approvers
@@ -97,6 +96,11 @@ def _remediation(findings: Iterable[Finding], case: Case) -> Iterator[str]:
             f"Or have a waiver approved: gates [{', '.join(waivable)}], {need} approver(s), an expires_at, "
             f"in .caws/waivers/, and name it in waiver_ids."
         )
+
+
+def _step(finding: Finding) -> str:
+    what = f"{finding.file}: {finding.message}" if finding.file else finding.message
+    return f"{what}. {finding.hint}" if finding.hint else what
 
 
 def _completeness(findings: Iterable[Finding]) -> Gate:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import MutableMapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import structlog
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from arbiter.orchestrator.caws.change import Change, ChangedFile
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
 from arbiter.orchestrator.caws.models import Severity, Standing, Verdict
+from arbiter.orchestrator.caws.record import verified
+from arbiter.orchestrator.caws.settings import CawsSettings
+from arbiter.orchestrator.caws.validator import CawsValidator
+from arbiter.testing.live import Fixed
 from tests.orchestrator.caws.kit import NOW, changed, gate, judged, spec, waiver
 
 FULL = Evidence(
@@ -56,6 +65,65 @@ async def test_gates_are_judged_by_their_evidence() -> None:
     assert not gate(judgement, "coverage_threshold").passed
     assert gate(judgement, "coverage_threshold").evidence
     assert not gate(await judged(spec(id="nope")), "spec_completeness").passed
+
+
+async def test_a_verdict_is_published(tmp_path: Path) -> None:
+    """Upstream's publishing did nothing; here the verdict stands in the record, the counters and the trace."""
+    path = tmp_path / "record.jsonl"
+    validator = CawsValidator(Fixed(CawsSettings(record=str(path))))
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+
+    with provider.get_tracer("test").start_as_current_span("validate"):
+        judgement = await validator.validate(spec(id="nope"))
+
+    assert (verified(path.read_bytes()).head, json.loads(path.read_bytes())["verdict"]) == (
+        judgement.record,
+        "fail",
+    )
+    counted = {
+        m.attributes: m.value for m in validator.measurements() if m.name == "arbiter.caws.validations"
+    }
+    assert counted == {(("ruleset", "caws-3.4"), ("verdict", "fail")): 1}
+    attributes = spans.get_finished_spans()[0].attributes
+    assert attributes is not None
+    assert attributes["arbiter.caws.verdict"] == "fail"
+
+
+async def test_a_waiver_that_was_skipped_is_not_called_applied() -> None:
+    """Releases 3.4.0 and 8 listed every waiver that the spec names, whatever it was worth."""
+    named = spec(risk_tier="1", waiver_ids="[WV-0001]")
+    skipped = replace(FULL, waivers=(waiver(status="revoked"),))
+
+    judgement = await judged(named, evidence=skipped)
+
+    assert [use.standing for use in judgement.waivers] == [Standing.REVOKED]
+
+
+async def test_coverage_of_90_and_of_0_9_are_the_same() -> None:
+    """Files in use write both, and upstream took each as it stood."""
+    for written in ("90", "0.9"):
+        policy = Attachment(
+            "p.yaml", f"risk_tiers: {{1: {{max_files: 50, max_loc: 500, coverage_threshold: {written}}}}}"
+        )
+        judgement = await judged(spec(risk_tier="1"), evidence=replace(FULL, policy=policy))
+
+        assert gate(judgement, "coverage_threshold").threshold == 90
+
+
+async def test_a_placeholder_as_key_is_a_warning_and_no_traceback() -> None:
+    """`{{NAME}}` is a mapping as key: js-yaml reads it, and PyYAML raises."""
+    judgement = await judged(spec() + "extra: {{NAME}}\n")
+
+    assert judgement.passed
+    assert ("unhashable-key", Severity.WARNING) in [(f.code, f.severity) for f in judgement.findings]
+
+
+async def test_javascripts_digits_and_ends_are_kept() -> None:
+    """What Python calls a digit and an end of text would let other digits and a line end pass."""
+    for odd in ("FEAT-\u0661", '"FEAT-1\\n"'):
+        assert "id-format" in [f.code for f in (await judged(spec(id=odd))).findings]
 
 
 async def test_changed_files_are_looked_at() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -99,15 +100,16 @@ async def test_a5_an_expired_waiver_is_an_error() -> None:
     assert (judgement.verdict, judgement.waivers[0].standing) == (Verdict.FAIL, Standing.EXPIRED)
 
 
-async def test_a6_many_specs_are_judged_in_time() -> None:
-    """Five hundred specs with a change each take well below the second that they are given."""
-    import time
+async def test_a6_of_five_hundred_judgements_p95_is_below_200_ms() -> None:
+    """Each of a spec with a change, in work of this process; how many a second that makes, `make bench` tells."""
+    taken = []
+    for _ in range(500):
+        began = time.process_time()
+        judgement = await judged(spec(), evidence=given(change=changed(3, 30)))
+        taken.append(time.process_time() - began)
+        assert judgement.passed
 
-    began = time.perf_counter()
-    for _ in range(50):
-        await judged(spec(), evidence=given(change=changed(3, 30)))
-
-    assert (time.perf_counter() - began) / 50 < 0.2
+    assert sorted(taken)[475] < 0.2
 
 
 @pytest.mark.parametrize(

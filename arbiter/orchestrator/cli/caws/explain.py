@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -50,10 +52,16 @@ def explain(
 def rules(
     *,
     ruleset: Annotated[str | None, Parameter(help="Only the rules that a spec meets under this set.")] = None,
+    markdown: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Answer as a page, with mends and sources.")
+    ] = False,
     json: AsJson = False,
 ) -> int:
     """List the rule sets and their rules; the help stands with the command."""
     chosen = list(CATALOGUE.values()) if ruleset is None else _rules_of(ruleset)
+    if markdown:
+        sys.stdout.write("\n".join(_page(chosen)) + "\n")
+        return 0
     if json:
         sets = {name: known.source for name, known in RULESETS.items()}
         print_json({"rulesets": sets, "rules": [dataclasses.asdict(rule) for rule in chosen]})
@@ -66,6 +74,23 @@ def rules(
         table.add_row(rule.code, rule.severity, ", ".join(rule.rulesets), escape(rule.about))
     console.print(table)
     return 0
+
+
+def _page(chosen: list[RuleInfo]) -> Iterator[str]:
+    yield "# The rules of CAWS, one by one"
+    yield ""
+    yield "Written by `arbiter caws rules --markdown`. What a rule set is, and what else is held against a spec: [caws.md](caws.md)."
+    for rulesets in dict.fromkeys(rule.rulesets for rule in chosen):
+        yield from ("", f"## {_title(rulesets)}", "")
+        yield from ("| rule | severity | what it says | mend | from |", "|---|---|---|---|---|")
+        for rule in chosen:
+            if rule.rulesets == rulesets:
+                cells = (f"`{rule.code}`", rule.severity, rule.about, rule.mend, rule.source)
+                yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _title(rulesets: tuple[str, ...]) -> str:
+    return "Under every rule set" if "every" in rulesets else f"Under {' and '.join(rulesets)}"
 
 
 def _rules_of(ruleset: str) -> list[RuleInfo]:

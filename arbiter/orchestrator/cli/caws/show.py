@@ -8,11 +8,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TextIO
 
-from arbiter.orchestrator.caws.models import Finding, GateStatus, Judgement, Severity, Standing
+from arbiter.orchestrator.caws.models import (
+    GateStatus,
+    Judgement,
+    NotAMapping,
+    Severity,
+    Standing,
+)
 
-__all__ = ["show"]
+__all__ = ["show", "show_refusal"]
 
 _WIDEST_LINE: Final = 160
 _ANSI: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -39,11 +45,29 @@ def show(judgement: Judgement, file: str, lines: Sequence[str]) -> None:
         file: what to call the spec.
         lines: the spec's own.
     """
-    paint = _coloured if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else _plain
-    encoding = sys.stdout.encoding or "utf-8"
-    for line in _told(judgement, file, lines, paint):
-        print(line.encode(encoding, "replace").decode(encoding))  # noqa: T201  this is the answer
-    sys.stdout.flush()
+    _print(_told(judgement, file, lines, _paint_for(sys.stdout)), sys.stdout)
+
+
+def show_refusal(refusal: NotAMapping, file: str, lines: Sequence[str]) -> None:
+    """Print why a document cannot be judged, with the place, where errors go.
+
+    Args:
+        refusal: what is wrong.
+        file: what to call the spec.
+        lines: the spec's own.
+    """
+    _print(_refused(refusal, file, lines, _paint_for(sys.stderr)), sys.stderr)
+
+
+def _print(told: Iterator[str], stream: TextIO) -> None:
+    encoding = stream.encoding or "utf-8"
+    for line in told:
+        print(line.encode(encoding, "replace").decode(encoding), file=stream)
+    stream.flush()
+
+
+def _paint_for(stream: TextIO) -> _Paint:
+    return _coloured if stream.isatty() and not os.environ.get("NO_COLOR") else _plain
 
 
 class _Paint(Protocol):
@@ -83,10 +107,17 @@ def _findings(judgement: Judgement, file: str, lines: Sequence[str], paint: _Pai
         yield f"{where} {severity} {finding.code}: {_printable(finding.message)}"
         place = (finding.file, finding.line, finding.column)
         if place != shown and not finding.file:
-            yield from map(_printable, _excerpt(finding, lines))
+            yield from map(_printable, _excerpt(finding.line, finding.column, lines))
         shown = place
         if finding.hint:
             yield f"      Hint: {_printable(finding.hint)}"
+
+
+def _refused(refusal: NotAMapping, file: str, lines: Sequence[str], paint: _Paint) -> Iterator[str]:
+    what = _printable(f"{file}:{refusal.line}:{refusal.column}: {refusal.reason}")
+    yield f"{paint('Error:', 'bold', 'red')} {what}"
+    yield from map(_printable, _excerpt(refusal.line, refusal.column, lines))
+    yield f"{paint('Hint:', 'bold')}  {refusal.hint}"
 
 
 def _gates(judgement: Judgement, paint: _Paint) -> Iterator[str]:
@@ -112,10 +143,10 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _excerpt(finding: Finding, lines: Sequence[str]) -> Iterator[str]:
+def _excerpt(line: int, column: int, lines: Sequence[str]) -> Iterator[str]:
     """The source line with a caret below the place."""
-    if finding.line <= len(lines):
-        number = f"{finding.line:>5} | "
-        yield number + lines[finding.line - 1].replace("\t", " ")[:_WIDEST_LINE]
-        if finding.column <= _WIDEST_LINE:
-            yield " " * (len(number) + finding.column - 1) + "^"
+    if line <= len(lines):
+        number = f"{line:>5} | "
+        yield number + lines[line - 1].replace("\t", " ")[:_WIDEST_LINE]
+        if column <= _WIDEST_LINE:
+            yield " " * (len(number) + column - 1) + "^"
