@@ -99,7 +99,10 @@ class Composer:
         """
         match event:
             case yaml.ScalarEvent():
-                self._put(self._anchored(self._scalar(event), event.anchor))
+                node = self._scalar(event)
+                if event.anchor is not None:
+                    self._anchors[event.anchor] = node
+                self._put(node)
             case yaml.AliasEvent():
                 self._put(self._alias(event))
             case yaml.CollectionStartEvent():
@@ -145,20 +148,20 @@ class Composer:
             self._put(frame.node)
 
     def _scalar(self, event: Any) -> Node:
-        place, is_plain = _place(event), bool(event.implicit[0])
+        written, is_plain, mark = event.value, event.implicit[0], event.start_mark
         if not self._stack:
-            empty = is_plain and not event.value
+            empty = is_plain and not written
             what = (
                 "the document is empty" if empty else "the top of the document is a single value, no mapping"
             )
-            raise NotAMapping(what, *place)
+            raise NotAMapping(what, *_place(event))
         try:
-            value = scalar(event.value, event.tag, quoted=bool(event.style), core=self._core)
+            value = scalar(written, event.tag, quoted=bool(event.style), core=self._core)
         except TagRefused as refused:
-            self._fault("unknown-tag", place, str(refused), "Take the tag out.")
-            value = event.value
-        is_merge = is_plain and event.value == "<<" and not self._core
-        return Node(value, *place, is_merge=is_merge, size=1 + len(event.value) // _CHARACTERS)
+            self._fault("unknown-tag", _place(event), str(refused), "Take the tag out.")
+            value = written
+        is_merge = is_plain and written == "<<" and not self._core
+        return Node(value, mark.line + 1, mark.column + 1, is_merge, 1 + len(written) // _CHARACTERS)
 
     def _alias(self, event: Any) -> Node:
         place = _place(event)
@@ -181,11 +184,6 @@ class Composer:
         self._fault("alias-circle", place, message, hint, severity=Severity.WARNING)
         return Node([] if isinstance(node.value, list) else {}, *place)
 
-    def _anchored(self, node: Node, anchor: str | None) -> Node:
-        if anchor is not None:
-            self._anchors[anchor] = node
-        return node
-
     def _put(self, node: Node) -> None:
         """Put a finished node where it belongs: into the list, or as key or value of the mapping."""
         frame = self._stack[-1]
@@ -200,19 +198,23 @@ class Composer:
             frame.key = (self._key(node), node)
         else:
             (name, key), frame.key = frame.key, None
-            self._pair(frame, name, key, node)
+            if key.is_merge or name in parent.children:
+                self._doubtful(frame, name, key, node)
+            else:
+                _adopt(parent, name, node)
 
-    def _pair(self, frame: _Frame, name: str, key: Node, node: Node) -> None:
+    def _doubtful(self, frame: _Frame, name: str, key: Node, node: Node) -> None:
+        """Put the value of a key that merges, that overrides what was merged, or that stands twice."""
         if key.is_merge:
             self._merge(frame, node)
-        elif name in frame.node.children and name not in frame.merged:
+        elif name in frame.merged:
+            frame.merged.discard(name)
+            _adopt(frame.node, name, node)
+        else:
             first = frame.node.children[name].line
             message = f"key {name[:60]!r} stands twice in one mapping; its first value is in line {first}"
             place = (key.line, key.column)
             self._fault("duplicate-key", place, message, "Keep one of the two.", (*frame.path, name))
-        else:
-            frame.merged.discard(name)
-            _adopt(frame.node, name, node)
 
     def _merge(self, frame: _Frame, node: Node) -> None:
         """`<<: *base`: take over the keys that are not there yet (yaml.org/type/merge.html)."""
@@ -231,6 +233,8 @@ class Composer:
 
     def _key(self, node: Node) -> str:
         """The key's text, as JavaScript makes it; a list or mapping as key is a finding."""
+        if isinstance(node.value, str):
+            return str(node.value)
         if not isinstance(node.value, (dict, list)):
             return text(node.value)
         place = (node.line, node.column)

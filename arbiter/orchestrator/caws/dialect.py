@@ -71,6 +71,12 @@ class Misread:
         self._has_long_anchor = _LONG_ANCHOR.search(document) is not None
         self._has_lone_dash = _LONE_DASH.search(document) is not None
 
+    @classmethod
+    def of(cls, document: str) -> Misread | None:
+        """None where the text has no such form, as nearly always."""
+        found = cls(document)
+        return found if found._has_long_anchor or found._has_lone_dash else None
+
     def look_at(self, event: Any) -> None:
         """Look at one event of the parser.
 

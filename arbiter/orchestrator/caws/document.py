@@ -98,10 +98,11 @@ class _TooDeep(Exception):
 def _events(source: bytes | str) -> Iterator[Any]:
     """The parser's events as YAML 1.2 means them, its errors turned into ours."""
     document = _decoded(source)
-    breaks, misread = Breaks.of(document), Misread(document)
+    breaks, misread = Breaks.of(document), Misread.of(document)
     try:
         for event in yaml.parse(source if breaks is None else breaks.hidden, Loader=_LOADER):
-            misread.look_at(event)
+            if misread is not None:
+                misread.look_at(event)
             if breaks is not None and isinstance(event, yaml.ScalarEvent):
                 event.value = breaks.restored(event.value)
             yield event
