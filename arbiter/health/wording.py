@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from arbiter.masking import MASK, without_password
+
 __all__ = ["one_line", "told_of"]
 
 _LONGEST = 300
-_MASK = "******"
-_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.\-]*://[^\s/@:]*):(?P<secret>[^\s/]*)@", re.IGNORECASE)
 _NAMED_SECRET = re.compile(
     r"(?P<name>\b(?:password|passwd|pwd|secret|token|api[_-]?key)\b['\"]?\s*[=:]\s*)"
     r"(?P<secret>'[^']*'|\"[^\"]*\"|[^\s,;&]+)",
@@ -23,8 +23,7 @@ def one_line(text: str) -> str:
     # no lone surrogates: the answer is UTF-8
     text = text.encode(errors="replace").decode()
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    masked = _URL_PASSWORD.sub(rf"\g<head>:{_MASK}@", first)
-    masked = _NAMED_SECRET.sub(rf"\g<name>{_MASK}", masked)
+    masked = _NAMED_SECRET.sub(rf"\g<name>{MASK}", without_password(first))
     return masked if len(masked) <= _LONGEST else f"{masked[: _LONGEST - 3]}..."
 
 

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any, Final
 
 from arbiter.events import CallRejected, CallRetried, FellBack
+from arbiter.masking import without_password
 from arbiter.protocols import Clock
-from arbiter.settings.problems import without_password
 
 __all__ = ["RecentEvents", "shown"]
 

@@ -2,7 +2,7 @@
 alike.
 
 No step raises into the caller for what is in the line: NaN, bytes, circular structures, objects whose `str()`
-fails. Local variables are never shown, and secrets show as pydantic's `SecretStr` shows them.
+fails. Local variables are never shown, secrets show as pydantic's `SecretStr` shows them, passwords of addresses as stars.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ import orjson
 import structlog
 from opentelemetry.trace import SpanContext, get_current_span
 
+from arbiter.masking import without_password
+
 __all__ = [
     "Stamp",
     "explain_error",
     "last_resort",
+    "mask_passwords",
     "remember_span",
     "render_console",
     "render_json",
@@ -112,6 +115,14 @@ def _triple(exc_info: object) -> ErrorTriple:
     if isinstance(exc_info, tuple) and len(exc_info) == 3:
         return exc_info
     return sys.exc_info()
+
+
+def mask_passwords(_: Any, __: str, line: Line) -> Line:
+    """Mask the password of every address in the line's own texts, an exception's included."""
+    for key, value in line.items():
+        if type(value) is str and "://" in value:
+            line[key] = without_password(value)
+    return line
 
 
 def render_json(_: Any, __: str, line: Line) -> bytes:

@@ -18,7 +18,14 @@ import structlog
 from structlog.typing import Processor
 
 from arbiter.observability.levels import QUIET, Levels, name_of, number_of
-from arbiter.observability.lines import Stamp, explain_error, last_resort, render_console, render_json
+from arbiter.observability.lines import (
+    Stamp,
+    explain_error,
+    last_resort,
+    mask_passwords,
+    render_console,
+    render_json,
+)
 from arbiter.observability.logger import Logger, Output
 from arbiter.observability.repeats import Repeats
 from arbiter.observability.settings import ObservabilitySettings
@@ -50,7 +57,14 @@ def configure_logging(
     as_json = _wants_json(settings, environment, target)
     renderer: Any = render_json if as_json else render_console(target)
     stamp, tee = Stamp(settings.service_name or service, environment), _Tee()
-    chain: list[Processor] = [structlog.contextvars.merge_contextvars, explain_error, stamp, tee, renderer]
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        explain_error,
+        stamp,
+        mask_passwords,
+        tee,
+        renderer,
+    ]
     if tap is not None:
         chain.insert(-1, _tapped(tap))
     repeats = Repeats(settings.log_repeats) if settings.log_repeats else None

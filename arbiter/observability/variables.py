@@ -91,6 +91,7 @@ class Variables:
             return Destination(kind)
         endpoint = self._endpoint(signal)
         if endpoint:
+            self._check_protocol(signal)
             return Destination("otlp", endpoint, self._timeout_s(signal))
         if kind == "otlp":
             log.warning("telemetry.no_endpoint", signal=signal, hint="Set OTEL_EXPORTER_OTLP_ENDPOINT.")
@@ -127,6 +128,14 @@ class Variables:
             return exact
         base = self._get("OTEL_EXPORTER_OTLP_ENDPOINT") or self._settings.otlp_endpoint
         return f"{base.rstrip('/')}/v1/{signal}" if base else ""
+
+    def _check_protocol(self, signal: Signal) -> None:
+        """There is one protocol here: whoever asks for another is told, and not left with a collector that is silent."""
+        for name in (f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+            if asked := self._get(name):
+                if asked != "http/protobuf":
+                    self._complain(name, asked)
+                return
 
     def _timeout_s(self, signal: Signal) -> float:
         general = self._number("OTEL_EXPORTER_OTLP_TIMEOUT", self._settings.otlp_timeout_s)

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from arbiter.masking import MASK, without_password
 from arbiter.section import Reload
-from arbiter.settings.problems import MASK, without_password
 from arbiter.settings.shape import Shape
 from arbiter.settings.snapshot import DEFAULT, Snapshot, values_by_path
 

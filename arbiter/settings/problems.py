@@ -6,12 +6,11 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from arbiter.errors import ConfigurationError
+from arbiter.masking import without_password
 
 __all__ = [
-    "MASK",
     "Contradiction",
     "Contradictions",
     "EnvironmentUnknown",
@@ -19,15 +18,9 @@ __all__ = [
     "SettingsInvalid",
     "did_you_mean",
     "displayed",
-    "passwords_in",
-    "without_password",
 ]
 
-MASK: Final = "******"
-"""Stands for every secret, whatever its length."""
-
 _LONGEST_VALUE = 80
-_USERINFO = re.compile(r"(?<=://)([^/@\s:]*):([^/\s]*)@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +118,6 @@ def displayed(value: object) -> str:
     # repr also escapes what a terminal or an encoder would choke on
     text = without_password(repr(value))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
-
-
-def without_password(text: str) -> str:
-    """The text with the password of every address in it masked (`scheme://user:password@host`)."""
-    return _USERINFO.sub(rf"\1:{MASK}@", text)
-
-
-def passwords_in(text: str) -> list[str]:
-    """The passwords of the addresses in a text."""
-    return [password for _, password in _USERINFO.findall(text)]
 
 
 def _indented(text: str) -> str:

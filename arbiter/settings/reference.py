@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from arbiter.settings.problems import MASK
+from arbiter.masking import MASK
 from arbiter.settings.schema import tree_schema
 from arbiter.settings.shape import Shape
 

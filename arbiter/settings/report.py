@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from pydantic import SecretBytes, SecretStr, ValidationError
 
+from arbiter.masking import MASK, passwords_in
 from arbiter.settings.merging import Merged
-from arbiter.settings.problems import MASK, Contradictions, Problem, displayed, passwords_in
+from arbiter.settings.problems import Contradictions, Problem, displayed
 from arbiter.settings.shape import Shape
 from arbiter.settings.snapshot import DEFAULT
 

@@ -106,6 +106,22 @@ def test_a_secret_is_masked(stream: io.StringIO) -> None:
     assert lines(stream)[0]["token"] == "**********"
 
 
+@pytest.mark.usefixtures("session")
+def test_the_password_of_an_address_is_masked(stream: io.StringIO) -> None:
+    """Event, fields, an exception's text and stdlib's arguments show an address without its password."""
+    address = "postgresql://app:hunter2@db.internal/shop"
+    log = structlog.get_logger("app")
+    log.warning("cannot reach %s", address, reason=address)
+    logging.getLogger("old").warning("gave up on %s", address)
+    try:
+        raise ConnectionError(address)
+    except ConnectionError:
+        log.exception("failed")
+
+    assert "hunter2" not in stream.getvalue()
+    assert stream.getvalue().count("postgresql://app:******@db.internal/shop") >= 4
+
+
 class Unprintable:
     def __str__(self) -> str:
         raise RuntimeError("no")

@@ -72,6 +72,8 @@ def test_metrics_have_variables_of_their_own() -> None:
         {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "many"},
         {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1.5"},
         {**ENDPOINT, "OTEL_EXPORTER_OTLP_TIMEOUT": "soon"},
+        {**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {**ENDPOINT, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"},
         {"OTEL_METRIC_EXPORT_INTERVAL": "0"},
     ],
 )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from arbiter.masking import MASK
 from arbiter.settings.loader import SettingsLoader
 from arbiter.settings.present import Covered, Difference, differences, entries
-from arbiter.settings.problems import MASK, SettingsInvalid
+from arbiter.settings.problems import SettingsInvalid
 from config import Settings
 from config import load as load_application
 from tests.settings.kit import load, loaded, sources
