@@ -16,13 +16,14 @@ run: environment  ## Start the orchestrator on an embedded database
 test: environment-dev  ## Run the whole test suite
 	$(BIN)/python -m pytest
 
-check: environment-dev  ## Lint, format, types, import law, docstrings, own working spec
+check: environment-dev  ## Lint, format, types, import law, docstrings, examples, own working spec
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/interrogate -q arbiter config containers
+	$(BIN)/python scripts/examples.py
 	$(BIN)/arbiter caws check --ruleset caws-8 --root . .caws/working-spec.yaml
 
 bench: environment environment-bench  ## Measure, beside peers, in one table

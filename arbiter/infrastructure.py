@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dependency_injector import providers
+from opentelemetry.metrics import Meter
+from opentelemetry.trace import Tracer
 from starlette.types import ASGIApp
 
 from arbiter._version import __version__
@@ -78,8 +80,8 @@ class Infrastructure(Container):
         version=__version__,
         budget_s=config.lifecycle.telemetry_s,
     )
-    tracer = telemetry.provided.tracer
-    meter = telemetry.provided.meter
+    tracer: providers.Provider[Tracer] = telemetry.provided.tracer
+    meter: providers.Provider[Meter] = telemetry.provided.meter
 
     sharing = providers.Singleton(SharedCircuits, config.resilience.redis_url, events)
     breakers = providers.Singleton(

@@ -1,4 +1,5 @@
 """What type checkers must see of the application and of composed containers; checked by both, never run."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
 
@@ -11,12 +12,23 @@ from starlette.types import ASGIApp
 
 from arbiter.clock import SystemClock
 from arbiter.container.composition import decorated, nested, optional
+from arbiter.container.settings_provider import ConfigProvider
 from arbiter.events import EventBus
+from arbiter.health.alerts.service import Alerts
+from arbiter.health.builtin import BuiltinChecks
+from arbiter.health.liveness import Heartbeat
 from arbiter.health.registry import HealthRegistry
 from arbiter.infrastructure import Infrastructure
+from arbiter.lifecycle.background import Background
+from arbiter.management.probes import ProbeLayer, Probes
+from arbiter.management.recent import RecentEvents
+from arbiter.observability.asgi import TelemetryMiddleware
+from arbiter.observability.events_metrics import LifecycleMetrics
+from arbiter.observability.process_metrics import ProcessMetrics
 from arbiter.observability.telemetry import Telemetry
 from arbiter.orchestrator.agents.contents import Store as AgentsKept
 from arbiter.orchestrator.agents.registry import AgentRegistry
+from arbiter.orchestrator.caws.external import ExternalValidator
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.orchestrator.performance.contents import Store as EventsKept
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
@@ -25,7 +37,10 @@ from arbiter.orchestrator.routing.router import TaskRouter
 from arbiter.orchestrator.storage.database import Database
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry
+from arbiter.resilience.shared.fleet import SharedCircuits
 from arbiter.serving.limits import BodyLimit
+from arbiter.settings.oversight import SettingsOversight
+from arbiter.settings.pins import SettingsOfRequest
 from config import Settings
 from containers.application import Application
 
@@ -56,13 +71,27 @@ class Whole(Infrastructure):
 
 
 def check(application: Application) -> None:
+    """Every provider of `Application`, which a test counts: one that is missing here fails it."""
     assert_type(application.settings(), Settings)
+    assert_type(application.config, ConfigProvider)
+    assert_type(application.oversight(), SettingsOversight)
     assert_type(application.clock(), SystemClock)
+    assert_type(application.background(), Background)
+    assert_type(application.recent(), RecentEvents)
+    assert_type(application.lifecycle_metrics(), LifecycleMetrics)
+    assert_type(application.process_metrics(), ProcessMetrics)
     assert_type(application.events(), EventBus)
+    assert_type(application.alerts(), Alerts)
     assert_type(application.telemetry(), Telemetry)
+    assert_type(application.tracer(), Tracer)
+    assert_type(application.meter(), Meter)
+    assert_type(application.sharing(), SharedCircuits)
     assert_type(application.breakers(), BreakerRegistry)
     assert_type(application.guard(), Guard)
+    assert_type(application.heartbeat(), Heartbeat)
+    assert_type(application.builtin_checks(), BuiltinChecks)
     assert_type(application.health(), HealthRegistry)
+    assert_type(application.probes(), Probes)
     assert_type(application.database(), Database)
     assert_type(application.agent_store(), AgentsKept)
     assert_type(application.registry(), AgentRegistry)
@@ -70,14 +99,13 @@ def check(application: Application) -> None:
     assert_type(application.tracker(), PerformanceTracker)
     assert_type(application.routing_store(), DecisionsKept)
     assert_type(application.router(), TaskRouter)
+    assert_type(application.external_validator(), ExternalValidator)
     assert_type(application.validator(), CawsValidator)
+    assert_type(application.http(), ASGIApp)
     assert_type(application.limited(), BodyLimit)
-    # `.provided.x` has no type in the library
-    tracer: Tracer = application.tracer()
-    meter: Meter = application.meter()
-    served: ASGIApp = application.asgi()
-    api: ASGIApp = application.http()
-    del tracer, meter, served, api
+    assert_type(application.pinned(), SettingsOfRequest)
+    assert_type(application.probed(), ProbeLayer)
+    assert_type(application.asgi(), TelemetryMiddleware)
     application.regstry  # type: ignore[attr-defined]  # noqa: B018  a misspelt provider is an error
 
 

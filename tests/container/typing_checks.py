@@ -1,4 +1,5 @@
 """What type checkers must see of a container; checked by mypy and pyright, never run."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
 
