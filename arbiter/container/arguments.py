@@ -30,9 +30,7 @@ def argument_problems(provider: AnyProvider, name: str, *, is_called: bool) -> I
         yield Problem("arguments", name, fault, hint)
     yield from _type_problems(provider, name)
     yield from _hidden_providers(provider, name)
-    if isinstance(provider, providers.BaseResource) and is_lock_factory(provider.provides):
-        hint = f"write providers.Singleton({_called(provider.provides)})"
-        yield Problem("lock", name, "a resource would take the lock and hold it until the stop", hint)
+    yield from _resource_problems(provider, name)
 
 
 def uncopyable(container: Any) -> Iterator[Problem]:
@@ -67,6 +65,17 @@ def _type_hint(argument: Any) -> str:
     if isinstance(argument, providers.ConfigurationOption):
         return "take the key of the right type, or cast it: .as_int(), .as_(...)"
     return "give it what the annotation says, or mend the annotation"
+
+
+def _resource_problems(provider: AnyProvider, name: str) -> Iterator[Problem]:
+    if isinstance(provider, providers.ContextLocalResource):
+        hint = "write providers.Resource for one that all share; or a Factory, and `with` where each task uses it"
+        yield Problem(
+            "per-task", name, "each task would open one for itself, and nobody would close it", hint
+        )
+    elif isinstance(provider, providers.BaseResource) and is_lock_factory(provider.provides):
+        hint = f"write providers.Singleton({_called(provider.provides)})"
+        yield Problem("lock", name, "a resource would take the lock and hold it until the stop", hint)
 
 
 def _hidden_providers(provider: Any, name: str) -> Iterator[Problem]:

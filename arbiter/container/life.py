@@ -26,6 +26,7 @@ from arbiter.container.resources import (
     lifecycle_hook,
 )
 from arbiter.container.settings_provider import SettingsProvider
+from arbiter.errors import LifecycleStateError
 from arbiter.lifecycle.engine import Engine, OnStop, Starting, State, Step
 from arbiter.lifecycle.order import CycleFound
 from arbiter.lifecycle.settings import LifecycleSettings
@@ -70,6 +71,18 @@ class Life:
             await asyncio.sleep(0)  # the start was scheduled before us, and begins now
         self._take_over_strays()
         await self.engine.stop()
+
+    def refuse_copy(self) -> None:
+        """Make sure that nothing is open that two would close.
+
+        Raises:
+            LifecycleStateError: it runs, starts or stops.
+        """
+        if not self.engine.is_at_rest:
+            raise LifecycleStateError(
+                f"cannot be copied: it is {self.engine.state.value}, and what is open belongs to it",
+                hint="make another instance of the container class; or copy it before it starts, or once it has stopped",
+            )
 
     def as_declared(self) -> contextlib.AbstractContextManager[None]:
         """While this lasts, the providers of a stopped container can be read as they were declared."""

@@ -30,6 +30,13 @@ class LiveContainer(containers.DynamicContainer):
         super().__init__()
         self._live = Life(self)
 
+    def __deepcopy__(self, memo: dict[str, Any] | None) -> Self:
+        """Another container as this one was declared; of one that runs, the open resources could not be shared out."""
+        self._live.refuse_copy()
+        with self._live.as_declared():
+            copied: Self = super().__deepcopy__(memo)
+        return copied
+
     async def start(self) -> None:
         """Build and start everything, each after what it needs; undo all of it when one thing fails.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import sqlite3
 import threading
 import time
@@ -422,6 +423,32 @@ def test_what_is_kept_for_ever_must_not_hold_what_is_per_task() -> None:
         ("captive", "direct"),
     ]
     assert problems[0].hint == "take `session.provider`, and call it at each use"
+
+
+def test_a_resource_of_each_task_is_found() -> None:
+    """What each task opens for itself is closed by no stop: found by check, with what to write instead."""
+    container = one(providers.ContextLocalResource(journal.resource("it")))
+
+    (problem,) = container.validate()
+
+    assert (problem.code, problem.place) == ("per-task", "it")
+    assert "providers.Resource" in problem.hint
+
+
+async def test_a_running_container_is_not_copied_and_a_stopped_one_is_whole() -> None:
+    """Two containers would close what is open; a copy of one at rest starts as it was declared."""
+    container: Any = one(providers.Resource(journal.resource("it")))
+    async with container:
+        with pytest.raises(LifecycleStateError, match="make another instance"):
+            copy.deepcopy(container)
+
+    copied = copy.deepcopy(container)
+    async with copied:
+        assert copied.it() == "it"
+        with pytest.raises(LifecycleStateError, match="stopped"):
+            container.it()
+
+    assert journal.take() == ["+it", "-it"] * 2
 
 
 @pytest.mark.parametrize("make", [journal.resource, journal.async_resource], ids=["sync", "async"])
