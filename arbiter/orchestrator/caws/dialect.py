@@ -23,15 +23,21 @@ _PRIVATE: Final = range(0x100000, 0x10FFFD)
 _ANCHOR: Final = "takes what follows it into its name"
 _FLOW_INDICATORS: Final = tuple(",[]{}")
 _LONG_ANCHOR = re.compile(r"[&*][0-9A-Za-z_-]+[?:%@`]")
+_COMMENTED_BLOCK = re.compile(r"[|>][-+0-9]*#")
+_QUESTION: Final = "text in brackets begins with a question mark"
 _LONE_DASH = re.compile(r"-[,\[\]{}]")
 _ANCHOR_NAME = re.compile(r"[&*][^\s,\[\]{}]+")
 _UNKNOWN_IN_NAMES = re.compile(r"[^0-9A-Za-z_-]")
 _BLOCK = re.compile(r"""[-?:](?:[ \t]|$)|(?:"[^"]*"|'[^']*'|[^"'\[{].*?)[ \t]*:(?:[ \t]|$)""")
 """What begins a list or mapping of lines, which may not stand after a tab."""
 _TEXT_IN_BRACKETS = re.compile(
-    r":(?:[^\s,\[\]{}:#]|:(?![\s,\[\]{}]|$)|(?<!\s)#|[ \t]+(?=[^\s,\[\]{}:#]))*(?=[ \t]*(?:[,\[\]{}:]|[ \t]#))"
+    r"[:?](?:[^\s,\[\]{}:#]|:(?![\s,\[\]{}]|$)|(?<!\s)#|[ \t]+(?=[^\s,\[\]{}:#]))*(?=[ \t]*(?:[,\[\]{}:]|[ \t]#))"
 )
-"""Text that begins with a colon, where its end is to be seen in the line."""
+"""Text that begins with a colon or question mark, where its end is to be seen in the line."""
+_SUSPECT = re.compile(
+    r"&[0-9A-Za-z_-]+[?:%@`]|\*[0-9A-Za-z_-]+[?:%@`]|-[,\[\]{}]|\?[^\s,\[\]{}]|\|[-+0-9]*#|>[-+0-9]*#"
+)
+"""Any of these; each alternative begins with one character, which makes the search many times as fast."""
 _BLANK_LINE = re.compile(r"^[ \t]*\t[ \t]*(?=\r?$)", re.MULTILINE)
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
@@ -64,18 +70,19 @@ class Breaks:
 
 
 class Misread:
-    """Finds what the parser reads and YAML 1.2 otherwise or not at all: an anchor called `name:`, a dash for a value."""
+    """Finds what the parser reads and YAML 1.2 otherwise or not at all.
+
+    An anchor called `name:`, a dash for a value in brackets, a comment without a blank before it after the sign of a
+    block, and in brackets a text that begins with a question mark.
+    """
 
     def __init__(self, document: str) -> None:
         self._document = document
-        self._has_long_anchor = _LONG_ANCHOR.search(document) is not None
-        self._has_lone_dash = _LONE_DASH.search(document) is not None
 
     @classmethod
     def of(cls, document: str) -> Misread | None:
         """None where the text has no such form, as nearly always."""
-        found = cls(document)
-        return found if found._has_long_anchor or found._has_lone_dash else None
+        return cls(document) if _SUSPECT.search(document) else None
 
     def look_at(self, event: Any) -> None:
         """Look at one event of the parser.
@@ -83,17 +90,19 @@ class Misread:
         Raises:
             NotAMapping: it is such a one.
         """
-        if self._has_long_anchor and (name := getattr(event, "anchor", None)):
-            written = _LONG_ANCHOR.match(self._document, event.start_mark.index)
+        line, column, at = event.start_mark.line + 1, event.start_mark.column + 1, event.start_mark.index
+        if name := getattr(event, "anchor", None):
+            written = _LONG_ANCHOR.match(self._document, at)
             if written is not None and written[0][1:-1] == name:
-                raise NotAMapping(f"no YAML: the anchor {written[0]} {_ANCHOR}", *_place(event))
-        is_dash = self._has_lone_dash and getattr(event, "value", "") == "-"
-        if is_dash and _LONE_DASH.match(self._document, event.start_mark.index):
-            raise NotAMapping("no YAML: a dash stands where a value is expected", *_place(event))
-
-
-def _place(event: Any) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+                raise NotAMapping(f"no YAML: the anchor {written[0]} {_ANCHOR}", line, column)
+        elif (value := getattr(event, "value", None)) is None:
+            return
+        elif value == "-" and _LONE_DASH.match(self._document, at):
+            raise NotAMapping("no YAML: a dash stands where a value is expected", line, column)
+        elif event.style in ("|", ">") and _COMMENTED_BLOCK.match(self._document, at):
+            raise NotAMapping("no YAML: a blank is expected before the comment", line, column)
+        elif event.implicit[0] and self._document[at - 1 : at] == "?":
+            raise NotAMapping(f"no YAML: {_QUESTION}", line, column - 1)
 
 
 def mended(source: bytes | str, refused: NotAMapping) -> str | None:
@@ -101,12 +110,12 @@ def mended(source: bytes | str, refused: NotAMapping) -> str | None:
 
     JSON may be indented by tabs and have keys of any length, and writes what lies beyond the basic plane as a pair of
     surrogate escapes, which js-yaml takes in YAML as well. A colon may stand before a comma or bracket, in brackets
-    without a key before it, and there begin a text; a tab may stand after the dash of an entry, and a line hold nothing
-    but tabs; an anchor's name is whatever has no blank, comma or bracket in it.
+    without a key before it, and there begin a text, as a question mark may; tabs may stand before a comment, after the
+    dash of an entry, before a text that is indented, and alone in a line; an anchor's name is whatever has no blank,
+    comma or bracket in it.
 
-    Three forms that js-yaml reads stay refused: a tab in the indentation of text that goes on, text of which the first
-    line is indented by a tab, and a question mark after a closing bracket. One is read otherwise: a text in brackets that
-    begins with a question mark (`{?a: 1}`) loses it.
+    Of what js-yaml reads there stay refused: a tab in the indentation of a block of text, a question mark after a closing
+    bracket, and lines of a quoted text that are indented less than it.
     """
     try:
         document = source.decode("utf-8-sig") if isinstance(source, bytes) else source
@@ -123,20 +132,20 @@ def mended(source: bytes | str, refused: NotAMapping) -> str | None:
     return found if found != document else None
 
 
-def _with_blank(line: str, column: int) -> str | None:
+def _with_blank(line: str, column: int, _above: str) -> str | None:
     """A blank after the colon at that place, where what follows ends a value."""
     before, after = line[:column], line[column:]
     fits = before.endswith(":") and after.startswith(_FLOW_INDICATORS)
     return f"{before} {after}" if fits else None
 
 
-def _with_name(line: str, column: int) -> str | None:
+def _with_name(line: str, column: int, _above: str) -> str | None:
     """The anchor at that place, or else in that line, under a name that the parser knows as one."""
     written = _LONG_ANCHOR.match(line, column - 1) or _LONG_ANCHOR.search(line)
     return None if written is None else f"{line[: written.end() - 1]}_{line[written.end() :]}"
 
 
-def _with_known_name(line: str, column: int) -> str | None:
+def _with_known_name(line: str, column: int, _above: str) -> str | None:
     """The anchor or alias around that place, each character that the parser does not know in names spelt as its number."""
     written = next((w for w in _ANCHOR_NAME.finditer(line) if w.start() < column <= w.end()), None)
     if written is None:
@@ -145,13 +154,13 @@ def _with_known_name(line: str, column: int) -> str | None:
     return f"{line[: written.start() + 1]}{name}{line[written.end() :]}"
 
 
-def _with_what_is_missed(line: str, column: int) -> str | None:
-    """What is missed at that place in brackets: before a colon the key null, round text that begins with one the quotes."""
+def _with_what_is_missed(line: str, column: int, _above: str) -> str | None:
+    """What is missed at that place in brackets: before a colon the key null, round a text the quotes."""
     before, after = line[: column - 1], line[column - 1 :]
-    if not after.startswith(":"):
+    if not after.startswith((":", "?")):
         return None
     if not after[1:] or after[1].isspace() or after.startswith(_FLOW_INDICATORS, 1):
-        return f"{before}~{after}"
+        return f"{before}~{after}" if after.startswith(":") else None
     text = _TEXT_IN_BRACKETS.match(after)
     if text is None:
         return None
@@ -159,19 +168,26 @@ def _with_what_is_missed(line: str, column: int) -> str | None:
     return before + quoted + after[text.end() :]
 
 
-def _with_blanks(line: str, column: int) -> str | None:
-    """Blanks for the tabs after a dash, where neither a list nor a mapping of lines begins behind them."""
+def _with_blanks(line: str, column: int, above: str) -> str | None:
+    """Blanks for tabs that only part: before a comment, after a dash, and where text is indented far enough without them.
+
+    Not where a list or mapping of lines begins behind them, whose indentation they would be.
+    """
     before, after = line[: column - 1], line[column - 1 :]
     rest = after.lstrip(" \t")
-    if not before.rstrip(" ").endswith("-") or _BLOCK.match(rest):
+    is_indentation = not before.strip(" ")
+    parts = is_indentation and (rest.startswith("#") or len(before) > len(above) - len(above.lstrip(" ")))
+    if not (parts or before.rstrip(" ").endswith("-")) or (_BLOCK.match(rest) and not rest.startswith("#")):
         return None
     return before + " " * (len(after) - len(rest)) + rest
 
 
 _AT_THE_PLACE: Final = {
     "cannot start any token": _with_blanks,
+    "tab character that violates indentation": _with_blanks,
     "did not find expected alphabetic or numeric character": _with_known_name,
     "did not find expected node content": _with_what_is_missed,
+    _QUESTION: _with_what_is_missed,
     "found unexpected ':'": _with_blank,
     "mapping values are not allowed": _with_name,
     _ANCHOR: _with_name,
@@ -180,12 +196,13 @@ _AT_THE_PLACE: Final = {
 
 
 def _rewritten(
-    document: str, refused: NotAMapping, rewritten: Callable[[str, int], str | None]
+    document: str, refused: NotAMapping, rewritten: Callable[[str, int, str], str | None]
 ) -> str | None:
     lines = document.split("\n")
     if refused.line > len(lines):  # the parser counts a lone carriage return as a line's end
         return None
-    mended_line = rewritten(lines[refused.line - 1], refused.column)
+    above = next((line for line in reversed(lines[: refused.line - 1]) if line.strip()), "")
+    mended_line = rewritten(lines[refused.line - 1], refused.column, above)
     if mended_line is None:
         return None
     lines[refused.line - 1] = mended_line

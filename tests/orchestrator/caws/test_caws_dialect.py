@@ -79,11 +79,13 @@ def test_a_colon_belongs_to_the_name_of_an_anchor(document: str, data: dict[str,
         ("a: [,: x]\n", None),
         ("a: {i,:x}\n", {"a": {"i": None, ":x": None}}),
         ("a: {:n: :1, b: 2}\n", {"a": {":n": ":1", "b": 2}}),
+        ("a: {?d: ?1, b: [?c d]}\n", {"a": {"?d": "?1", "b": ["?c d"]}}),
+        ("a: {? d: 1}\nb: ?c\nd: 'x?y'\n", {"a": {"d": 1}, "b": "?c", "d": "x?y"}),
         ("a: [:'b c' d#e , :f # g\n  ]\n", {"a": [":'b c' d#e", ":f"]}),
     ],
 )
 def test_a_key_before_a_colon_may_be_missed_in_brackets(document: str, data: dict[str, Any] | None) -> None:
-    """It is null, whose text as a key is `null`; a colon with something behind it begins a text."""
+    """It is null, whose text as a key is `null`; a colon or question mark with something behind it begins a text."""
     if data is None:
         with pytest.raises(NotAMapping):
             read(document)
@@ -140,15 +142,31 @@ def test_an_anchors_name_is_what_has_no_blank_comma_or_bracket(
         ("a:\n  -\tx: 1\n", None),
         ("a:\n  -\t- x\n", None),
         ("a:\n\tx\n", None),
+        ("a:\n  \t x\n  y\n", {"a": "x y"}),
+        ("a:\n  b:\n  \t'x'\n", None),
+        ("a:\n  \tb: 1\n", None),
+        ("a:\n\t# why\n  - 1\n \t # not\n", {"a": [1]}),
     ],
 )
-def test_a_tab_may_stand_after_a_dash(document: str, data: dict[str, Any] | None) -> None:
-    """Before one value, not before a list or mapping of lines, nor as indentation."""
+def test_tabs_may_part_but_not_indent(document: str, data: dict[str, Any] | None) -> None:
+    """Before one value and before a comment; not before a list or mapping of lines, nor in place of blanks."""
     if data is None:
         with pytest.raises(NotAMapping):
             read(document)
     else:
         assert read(document).data == data
+
+
+@pytest.mark.parametrize(
+    ("document", "is_read"), [("a: >-#\n  b\n", False), ("a: |2#\n  b\n", False), ("a: | # x\n  >-#\n", True)]
+)
+def test_a_blank_stands_between_the_sign_of_a_block_and_a_comment(document: str, *, is_read: bool) -> None:
+    """Else it is no comment, and nothing else may stand there."""
+    if is_read:
+        assert read(document).data == {"a": ">-#\n"}
+    else:
+        with pytest.raises(NotAMapping, match="blank"):
+            read(document)
 
 
 @pytest.mark.parametrize("blank", ["\t", " \t ", "\t\t\r"])
