@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from arbiter.orchestrator.caws import contracts
@@ -55,33 +56,27 @@ def _budget(case: Case, change: Change | None) -> Budget | None:
     tier = case.tier
     if tier is None:
         return None
+    budget = Budget(
+        tier=case.tier_name, max_files=tier.max_files, max_loc=tier.max_loc, source=case.policy.source
+    )
     if change is None:
-        return Budget(
-            tier=case.tier_name, max_files=tier.max_files, max_loc=tier.max_loc, source=case.policy.source
-        )
+        return budget
     files, lines = len(change.files), sum(_lines(file, case.policy) for file in change.files)
-    raising = tuple(waiver for waiver in case.lifting("budget_limit") if waiver.max_files or waiver.max_loc)
-    most_files, most_lines = tier.max_files, tier.max_loc
-    needed: tuple[Waiver, ...] = ()
-    if files > most_files or lines > most_lines:
-        most_files += sum(waiver.max_files for waiver in raising)
-        most_lines += sum(waiver.max_loc for waiver in raising)
-        needed = raising
+    is_over = files > tier.max_files or lines > tier.max_loc
+    raising = tuple(w for w in case.lifting("budget_limit") if is_over and (w.max_files or w.max_loc))
+    most_files = tier.max_files + sum(waiver.max_files for waiver in raising)
+    most_lines = tier.max_loc + sum(waiver.max_loc for waiver in raising)
+    share = max(_share(files, most_files), _share(lines, most_lines))
     found = list(_over(case, files, lines, most_files, most_lines))
     _note_without_delta(case, found)
-    share = max(_share(files, most_files), _share(lines, most_lines))
     message = f"{files} of {most_files} files, {lines} of {most_lines} lines ({share:g} %)"
-    shown = tuple(f"{file.path}: +{file.added} -{file.removed}" for file in _largest(change))
-    evidence = (change.source, *shown)
+    evidence = (change.source, *(f"{f.path}: +{f.added} -{f.removed}" for f in _largest(change)))
     case.settle(
-        "budget_limit", found, message, score=share, threshold=100, evidence=evidence, raised_by=needed
+        "budget_limit", found, message, score=share, threshold=100, evidence=evidence, raised_by=raising
     )
     _note_approach(case, share, found)
-    return Budget(
-        tier=case.tier_name,
-        max_files=tier.max_files,
-        max_loc=tier.max_loc,
-        source=case.policy.source,
+    return replace(
+        budget,
         effective_files=most_files,
         effective_loc=most_lines,
         files=files,

@@ -162,12 +162,7 @@ class _Reader:
         expires = _moment(written.get("expires_at", written.get("expiry")))
         if expires is None:
             faults.append("expires_at is no date and time")
-        gates = _gates(written.get("gates", written.get("gate")))
-        unknown = [gate for gate in gates if gate not in GATES and gate not in _UNJUDGED]
-        if not gates:
-            faults.append("it names no gates")
-        elif len(unknown) == len(gates):
-            faults.append(f"none of its gates is known ({', '.join(unknown)[:80]})")
+        gates = _gates(written.get("gates", written.get("gate")), faults)
         scope = _mapping(written.get("scope"))
         return Waiver(
             id=waiver_id[:100],
@@ -214,8 +209,13 @@ def _delta(written: dict[str, Plain], name: str, faults: list[str]) -> int:
     return 0
 
 
-def _gates(value: Plain) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_ALIASES.get(gate, gate) for gate in _texts(value)))
+def _gates(value: Plain, faults: list[str]) -> tuple[str, ...]:
+    gates = tuple(dict.fromkeys(_ALIASES.get(gate, gate) for gate in _texts(value)))
+    if not gates:
+        faults.append("it names no gates")
+    elif not any(gate in GATES or gate in _UNJUDGED for gate in gates):
+        faults.append(f"none of its gates is known ({', '.join(gates)[:80]})")
+    return gates
 
 
 def _moment(value: Plain) -> datetime | None:
