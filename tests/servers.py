@@ -60,6 +60,21 @@ class Postgresql:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return f"postgresql+psycopg://arbiter@127.0.0.1:{self.port}/{name}"
 
+    def empty(self, url: str) -> None:
+        """Take every row out of a database with our schema; positions begin at 1 again.
+
+        A database of its own for each test would leave some 300 files behind each time, which takes minutes to delete.
+        """
+        import psycopg
+
+        with psycopg.connect(self.dsn(url.rpartition("/")[2]), autocommit=True) as connection:
+            connection.execute("SET lock_timeout = '10s'")
+            found = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
+            tables = ", ".join(sorted(name for (name,) in found if name != "alembic_version"))
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE".encode())
+
     def dsn(self, database: str) -> str:
         """What the driver itself connects with."""
         return f"host=127.0.0.1 port={self.port} user=arbiter dbname={database} connect_timeout=2"

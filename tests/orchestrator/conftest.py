@@ -12,9 +12,11 @@ from tests.orchestrator.databases import (
     any_database,
     any_url,
     database,
+    emptied_url,
     migrated_file,
     migrated_template,
     postgres_server,
+    reused_url,
     sqlite_url,
 )
 from tests.orchestrator.kit import Serving, serve
@@ -23,9 +25,11 @@ __all__ = [
     "any_database",
     "any_url",
     "database",
+    "emptied_url",
     "migrated_file",
     "migrated_template",
     "postgres_server",
+    "reused_url",
     "serving",
     "sqlite_url",
 ]

@@ -42,6 +42,19 @@ def migrated_template(postgres_server: Postgresql) -> str:
     return url.rpartition("/")[2]
 
 
+@pytest.fixture(scope="session")
+def reused_url(postgres_server: Postgresql, migrated_template: str) -> str:
+    """The URL of a PostgreSQL database with the present schema, which one test after the other uses."""
+    return postgres_server.new_database(migrated_template)
+
+
+@pytest.fixture
+def emptied_url(postgres_server: Postgresql, reused_url: str) -> str:
+    """The URL of a PostgreSQL database with the present schema and nothing in it."""
+    postgres_server.empty(reused_url)
+    return reused_url
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path, migrated_file: Path) -> str:
     """The URL of a SQLite database with the schema, of this test's own."""
@@ -55,8 +68,7 @@ def any_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database with the schema, of each kind in turn."""
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_url"))
-    server: Postgresql = request.getfixturevalue("postgres_server")
-    return server.new_database(request.getfixturevalue("migrated_template"))
+    return str(request.getfixturevalue("emptied_url"))
 
 
 @pytest_asyncio.fixture

@@ -120,10 +120,13 @@ _SCORES: Final[tuple[tuple[float, Callable[[Profile], float | None]], ...]] = (
 def _line(hours: Sequence[float], scores: Sequence[float | None]) -> tuple[float, float]:
     """The slope an hour and the confidence of the line through what is known; flat and certain where nothing varies."""
     points = [(hour, score) for hour, score in zip(hours, scores, strict=True) if score is not None]
-    if len({hour for hour, _ in points}) < 2 or len({score for _, score in points}) < 2:
+    x, y = [hour for hour, _ in points], [score for _, score in points]
+    if len(set(y)) < 2:  # the correlation of these would be that of their rounding
         return 0.0, 1.0
-    x, y = zip(*points, strict=True)
-    return statistics.linear_regression(x, y).slope, abs(statistics.correlation(x, y))
+    try:
+        return statistics.linear_regression(x, y).slope, min(1.0, abs(statistics.correlation(x, y)))
+    except statistics.StatisticsError:  # differences so small that their square is zero
+        return 0.0, 1.0
 
 
 def _median(profiles: Sequence[Profile]) -> Profile:

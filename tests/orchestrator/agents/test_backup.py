@@ -46,9 +46,9 @@ async def test_a5_a_backup_restores_the_whole_state(any_database: Database) -> N
         assert again.model_copy(update={"taken_at": backup.taken_at}) == backup
 
 
-async def test_a_restored_outcome_still_counts_once(database: Database) -> None:
+async def test_a_restored_outcome_still_counts_once(any_database: Database) -> None:
     """Keys are part of a backup: an outcome that was counted before is not counted after."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await fill(registry)
         await registry.restore(await registry.backup())
 
@@ -57,9 +57,9 @@ async def test_a_restored_outcome_still_counts_once(database: Database) -> None:
         assert agent.performance_history.task_count == 2
 
 
-async def test_agents_that_stay_keep_their_load(database: Database) -> None:
+async def test_agents_that_stay_keep_their_load(any_database: Database) -> None:
     """A restore replaces what is stored; who is at work stays at work."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await fill(registry)
         backup = await registry.backup()
         registry.reserve("a")
@@ -69,10 +69,10 @@ async def test_agents_that_stay_keep_their_load(database: Database) -> None:
         assert (await registry.get("a")).current_load.active_tasks == 1
 
 
-async def test_a_restored_registration_carries_nothing_of_the_one_it_replaces(database: Database) -> None:
+async def test_a_restored_registration_carries_nothing_of_the_one_it_replaces(any_database: Database) -> None:
     """Load belongs to a registration: the restored agent is free, and what the other one held is given back to none."""
     clock = FakeClock()
-    async with running(AgentStore(database), clock=clock) as registry:
+    async with running(AgentStore(any_database), clock=clock) as registry:
         await fill(registry)
         backup = await registry.backup()
         await registry.unregister("a")
@@ -99,10 +99,10 @@ async def test_a_restored_registration_carries_nothing_of_the_one_it_replaces(da
     ],
 )
 async def test_a_backup_that_contradicts_itself_changes_nothing(
-    database: Database, part: str, change: dict[str, Any], field: str
+    any_database: Database, part: str, change: dict[str, Any], field: str
 ) -> None:
     """The first contradiction is named by its path, and the registry stands as it stood."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await fill(registry)
         backup = await registry.backup()
         items = list(getattr(backup, part))
@@ -115,12 +115,12 @@ async def test_a_backup_that_contradicts_itself_changes_nothing(
         assert (await registry.backup()).agents == backup.agents
 
 
-async def test_a_backup_larger_than_the_registry_is_refused(database: Database) -> None:
+async def test_a_backup_larger_than_the_registry_is_refused(any_database: Database) -> None:
     """A restore cannot exceed `max_agents`."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await fill(registry)
         backup = await registry.backup()
 
-    async with running(AgentStore(database), RegistrySettings(max_agents=1)) as registry:
+    async with running(AgentStore(any_database), RegistrySettings(max_agents=1)) as registry:
         with pytest.raises(RegistryFull):
             await registry.restore(backup)

@@ -41,9 +41,9 @@ def rankings(registry: AgentRegistry, outcome: str) -> float:
     )
 
 
-async def test_conditions_are_and(database: Database) -> None:
+async def test_conditions_are_and(any_database: Database) -> None:
     """Only agents that have the task type, all languages and all specialisations are found."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(
             draft("both", can("testing", languages=("Go", "Rust"), specializations=("DevOps",)))
         )
@@ -57,9 +57,9 @@ async def test_conditions_are_and(database: Database) -> None:
         assert await found(registry, AgentQuery(specializations=("DevOps",))) == ["both"]
 
 
-async def test_a2_matches_are_sorted_by_success(database: Database) -> None:
+async def test_a2_matches_are_sorted_by_success(any_database: Database) -> None:
     """001 A2: the agent with the better record comes first, whatever its id."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         for agent_id in ("a", "b", "c"):
             await registry.register(draft(agent_id))
         await registry.update_performance("a", FAILURE)
@@ -68,9 +68,9 @@ async def test_a2_matches_are_sorted_by_success(database: Database) -> None:
         assert await found(registry, AgentQuery(task_type="code-review")) == ["c", "b", "a"]
 
 
-async def test_the_score_is_what_was_asked_and_the_success_rate(database: Database) -> None:
+async def test_the_score_is_what_was_asked_and_the_success_rate(any_database: Database) -> None:
     """The formula of `matching`, and a reason that states both parts."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("a", can("testing", languages=("Go",))))
 
         page = await registry.query(AgentQuery(task_type="testing", languages=("Go",)))
@@ -82,9 +82,9 @@ async def test_the_score_is_what_was_asked_and_the_success_rate(database: Databa
     )
 
 
-async def test_a4_max_utilization_is_exclusive(database: Database) -> None:
+async def test_a4_max_utilization_is_exclusive(any_database: Database) -> None:
     """001 A4: only agents below the threshold are found; one that stands at it is not."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("half", limit=4))
         for _ in range(2):
             assert registry.reserve("half")
@@ -93,9 +93,9 @@ async def test_a4_max_utilization_is_exclusive(database: Database) -> None:
         assert await found(registry, AgentQuery(max_utilization=50.1)) == ["half"]
 
 
-async def test_min_success_rate_looks_at_the_posterior(database: Database) -> None:
+async def test_min_success_rate_looks_at_the_posterior(any_database: Database) -> None:
     """An agent at the prior passes 0.8, and fails it after one failure."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("a"))
         assert await found(registry, AgentQuery(min_success_rate=0.8)) == ["a"]
 
@@ -104,9 +104,9 @@ async def test_min_success_rate_looks_at_the_posterior(database: Database) -> No
         assert await found(registry, AgentQuery(min_success_rate=0.8)) == []
 
 
-async def test_only_agents_that_take_work_are_found_unless_asked(database: Database) -> None:
+async def test_only_agents_that_take_work_are_found_unless_asked(any_database: Database) -> None:
     """Available and busy agents are found; the others only by their status."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         for status in AgentStatus:
             await registry.register(draft(status.value))
             await registry.set_status(status.value, status)
@@ -136,9 +136,9 @@ async def test_only_agents_that_take_work_are_found_unless_asked(database: Datab
         (AgentQuery(statuses=(AgentStatus.OFFLINE,)), "2 agents have what was asked, but none is in a state"),
     ],
 )
-async def test_nothing_found_is_explained(database: Database, query: AgentQuery, words: str) -> None:
+async def test_nothing_found_is_explained(any_database: Database, query: AgentQuery, words: str) -> None:
     """The hint names the first condition that leaves nobody, and what it may have been meant for."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("a", can("testing", languages=("Rust",))))
         await registry.register(draft("b", can("code-review", languages=("Go",))))
 
@@ -148,16 +148,16 @@ async def test_nothing_found_is_explained(database: Database, query: AgentQuery,
     assert words in (page.hint or "")
 
 
-async def test_an_empty_registry_says_so(database: Database) -> None:
+async def test_an_empty_registry_says_so(any_database: Database) -> None:
     """Nobody registered is the whole explanation."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         assert (await registry.query(AgentQuery(task_type="x"))).hint == "No agent is registered."
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 20])
-async def test_pages_hold_every_agent_once(database: Database, limit: int) -> None:
+async def test_pages_hold_every_agent_once(any_database: Database, limit: int) -> None:
     """Following `next` meets every agent exactly once, in the order of one large page."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         for number in range(20):
             await registry.register(draft(f"a{number}"))
             if number % 3 == 0:
@@ -176,19 +176,19 @@ async def test_pages_hold_every_agent_once(database: Database, limit: int) -> No
 
 
 @pytest.mark.parametrize("cursor", ["x", "e30=", "WzFd", "WyJhIiwxXQ==", "\u00e9", "WzEuMCwgTmFOXQ=="])
-async def test_a_foreign_cursor_is_refused(database: Database, cursor: str) -> None:
+async def test_a_foreign_cursor_is_refused(any_database: Database, cursor: str) -> None:
     """Whatever is no cursor of ours is an error of the field `cursor`."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         with pytest.raises(CursorInvalid) as caught:
             await registry.query(AgentQuery(cursor=cursor))
 
     assert caught.value.field == "cursor"
 
 
-async def test_a_remembered_ranking_follows_what_changes(database: Database) -> None:
+async def test_a_remembered_ranking_follows_what_changes(any_database: Database) -> None:
     """The same query is answered from memory, also after registrations, outcomes, changes of status and removals."""
     query = AgentQuery(task_type="code-review")
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("a"))
         await registry.query(query)
         await registry.query(query)
@@ -209,9 +209,9 @@ async def test_a_remembered_ranking_follows_what_changes(database: Database) -> 
         assert (rankings(registry, "hit"), rankings(registry, "miss")) == (7, 1)
 
 
-async def test_a_remembered_ranking_shows_the_present_load(database: Database) -> None:
+async def test_a_remembered_ranking_shows_the_present_load(any_database: Database) -> None:
     """Reserving leaves rankings valid, and the answer still tells the load as it is."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("a"))
         await registry.query(AgentQuery())
         registry.reserve("a")
@@ -222,10 +222,10 @@ async def test_a_remembered_ranking_shows_the_present_load(database: Database) -
         assert rankings(registry, "hit") == 1
 
 
-async def test_a_remembered_ranking_grows_old(database: Database) -> None:
+async def test_a_remembered_ranking_grows_old(any_database: Database) -> None:
     """After `cache_ttl_s` it is made anew, though nothing changed."""
     clock = FakeClock()
-    async with running(AgentStore(database), RegistrySettings(cache_ttl_s=10), clock) as registry:
+    async with running(AgentStore(any_database), RegistrySettings(cache_ttl_s=10), clock) as registry:
         await registry.register(draft("a"))
         await registry.query(AgentQuery())
 
@@ -235,9 +235,9 @@ async def test_a_remembered_ranking_grows_old(database: Database) -> None:
         assert (rankings(registry, "hit"), rankings(registry, "miss")) == (0, 2)
 
 
-async def test_without_the_cache_nothing_is_remembered(database: Database) -> None:
+async def test_without_the_cache_nothing_is_remembered(any_database: Database) -> None:
     """`cache_enabled = false` does what it says."""
-    async with running(AgentStore(database), RegistrySettings(cache_enabled=False)) as registry:
+    async with running(AgentStore(any_database), RegistrySettings(cache_enabled=False)) as registry:
         await registry.register(draft("a"))
         await registry.query(AgentQuery())
         await registry.query(AgentQuery())
@@ -325,10 +325,10 @@ async def test_an_agent_whose_heartbeats_stop_is_set_aside_and_comes_back(any_da
         assert await found(registry, AgentQuery()) == ["a"]
 
 
-async def test_an_agent_that_never_sent_a_heartbeat_is_never_set_aside(database: Database) -> None:
+async def test_an_agent_that_never_sent_a_heartbeat_is_never_set_aside(any_database: Database) -> None:
     """It has promised none, and could not come back: an agent that is asked for nothing has no outcomes either."""
     clock = FakeClock()
-    async with running(AgentStore(database), RegistrySettings(stale_after_s=100), clock) as registry:
+    async with running(AgentStore(any_database), RegistrySettings(stale_after_s=100), clock) as registry:
         await registry.register(draft("a"))
         await settled()
         clock.advance(1000)

@@ -97,9 +97,9 @@ async def test_a_full_registry_refuses_also_at_once(any_database: Database) -> N
             await registry.register(draft("a0"))
 
 
-async def test_an_unknown_agent_is_not_found_with_its_neighbours(database: Database) -> None:
+async def test_an_unknown_agent_is_not_found_with_its_neighbours(any_database: Database) -> None:
     """Every operation on an unknown agent says so; the hint names ids that are near."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("reviewer-1"))
         calls = [
             registry.get("reviewer-2"),
@@ -161,12 +161,12 @@ async def test_the_same_key_counts_once(any_database: Database) -> None:
         assert [one.key for one in (await registry.history("b")).performance] == ["", "", "task-1"]
 
 
-async def test_a_failed_write_changes_neither_memory_nor_store(database: Database) -> None:
+async def test_a_failed_write_changes_neither_memory_nor_store(any_database: Database) -> None:
     """When the store is away, the agents stand as they stood."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         agent = await registry.register(draft("a"))
 
-    async with running(Away(database)) as registry:
+    async with running(Away(any_database)) as registry:
         for call in (
             registry.register(draft("b")),
             registry.update_performance("a", SUCCESS),
@@ -179,9 +179,9 @@ async def test_a_failed_write_changes_neither_memory_nor_store(database: Databas
         assert await found(registry, AgentQuery()) == ["a"]
 
 
-async def test_a_cancelled_update_reaches_memory_and_store_alike(database: Database) -> None:
+async def test_a_cancelled_update_reaches_memory_and_store_alike(any_database: Database) -> None:
     """A caller that gives up, at a deadline for example, leaves both with the outcome."""
-    store = AgentStore(database)
+    store = AgentStore(any_database)
     async with running(store) as registry:
         await registry.register(draft("a"))
         update = asyncio.create_task(registry.update_performance("a", SUCCESS))
@@ -213,9 +213,9 @@ async def test_an_unregistered_agent_is_gone_for_good(any_database: Database) ->
         assert (await registry.history("a")).performance == ()
 
 
-async def test_load_is_a_share_of_the_limit(database: Database) -> None:
+async def test_load_is_a_share_of_the_limit(any_database: Database) -> None:
     """Utilisation is active of the limit, or of ten where there is none, capped at 100; release stops at none."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("free"))
         await registry.register(draft("bound", limit=2))
 
@@ -256,9 +256,9 @@ async def test_what_is_of_an_earlier_registration_does_not_touch_the_present_one
         assert agent.performance_history.task_count == 1
 
 
-async def test_a_gone_agent_cannot_be_reserved(database: Database) -> None:
+async def test_a_gone_agent_cannot_be_reserved(any_database: Database) -> None:
     """Between a query and the reservation an agent may go: that is a no, not an error."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         assert registry.reserve("gone") is False
         registry.release("gone")
 
@@ -310,21 +310,21 @@ async def test_status_lasts(any_database: Database) -> None:
         assert (await registry.get("a")).status is AgentStatus.MAINTENANCE
 
 
-async def test_a_registry_that_is_not_started_says_so(database: Database) -> None:
+async def test_a_registry_that_is_not_started_says_so(any_database: Database) -> None:
     """Use before start or after stop is an error of the lifecycle."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         pass
 
     with pytest.raises(LifecycleStateError):
         await registry.get("a")
 
 
-async def test_the_check_looks_at_memory_and_store(database: Database) -> None:
+async def test_the_check_looks_at_memory_and_store(any_database: Database) -> None:
     """A loaded registry over a store that answers is healthy; over a closed one the check raises."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         assert (await registry.check()).status is Status.PASS
 
-        await database.stop()
+        await any_database.stop()
 
         with pytest.raises(StorageUnavailable):
             await registry.check()
@@ -335,10 +335,10 @@ async def test_the_check_looks_at_memory_and_store(database: Database) -> None:
     st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.sampled_from(["", "k1", "k2"])), max_size=20)
 )
 async def test_memory_is_what_a_restart_would_load(
-    database: Database, outcomes: list[tuple[str, bool, str]]
+    any_database: Database, outcomes: list[tuple[str, bool, str]]
 ) -> None:
     """After any outcomes, in any order, with any keys, memory and store say the same."""
-    store = AgentStore(database)
+    store = AgentStore(any_database)
     async with running(store) as registry:
         for agent_id in set(await found(registry, AgentQuery())):
             await registry.unregister(agent_id)

@@ -68,10 +68,10 @@ async def test_what_was_recorded_while_the_database_was_away_is_replayed_in_orde
 
 
 async def test_the_spool_is_replayed_without_traffic(
-    database: Database, spooling: PerformanceSettings
+    any_database: Database, spooling: PerformanceSettings
 ) -> None:
     """Once the database is back, the next flush interval is enough."""
-    store, clock = Switched(database), FakeClock()
+    store, clock = Switched(any_database), FakeClock()
     async with tracking(store, spooling, clock) as tracker:
         store.is_away = True
         await guarded(tracker, completion("e1"))
@@ -85,10 +85,10 @@ async def test_the_spool_is_replayed_without_traffic(
 
 
 async def test_a_spool_that_was_left_behind_is_replayed_by_the_next_start(
-    database: Database, spooling: PerformanceSettings
+    any_database: Database, spooling: PerformanceSettings
 ) -> None:
     """A process that dies while the database is away loses nothing of what it acknowledged, nor a torn line more."""
-    store = Switched(database)
+    store = Switched(any_database)
     directory = Path(spooling.spool_dir)
     died = Spool(directory, store.identity, 10**6)
     await died.append([completion(f"e{number}") for number in range(3)], NOW)
@@ -104,10 +104,10 @@ async def test_a_spool_that_was_left_behind_is_replayed_by_the_next_start(
 
 
 async def test_offered_events_go_into_the_spool_when_the_database_is_away_at_stop(
-    database: Database, spooling: PerformanceSettings
+    any_database: Database, spooling: PerformanceSettings
 ) -> None:
     """They are in the store after the next start."""
-    store = Switched(database)
+    store = Switched(any_database)
     async with tracking(store, spooling) as tracker:
         tracker.offer(completion("e1"))
         store.is_away = True
@@ -120,10 +120,10 @@ async def test_offered_events_go_into_the_spool_when_the_database_is_away_at_sto
 
 
 async def test_an_event_that_the_store_refuses_is_set_aside(
-    database: Database, spooling: PerformanceSettings
+    any_database: Database, spooling: PerformanceSettings
 ) -> None:
     """It stands in a file for a person to look at, and does not keep the others from being replayed."""
-    store = Switched(database)
+    store = Switched(any_database)
     async with tracking(store, spooling) as tracker:
         store.is_away = True
         for name in ("e1", "bad", "e2"):
@@ -139,10 +139,10 @@ async def test_an_event_that_the_store_refuses_is_set_aside(
 
 
 async def test_nothing_is_set_aside_while_the_store_takes_nothing(
-    database: Database, spooling: PerformanceSettings
+    any_database: Database, spooling: PerformanceSettings
 ) -> None:
     """A store that answers a ping and takes no event, as on a full disk, is away."""
-    store = Switched(database)
+    store = Switched(any_database)
     async with tracking(store, spooling) as tracker:
         store.is_away = True
         for number in range(3):
@@ -156,9 +156,9 @@ async def test_nothing_is_set_aside_while_the_store_takes_nothing(
         assert await stored(store) == [f"e{number}" for number in range(5)]
 
 
-async def test_a_damaged_line_is_set_aside(database: Database, spooling: PerformanceSettings) -> None:
+async def test_a_damaged_line_is_set_aside(any_database: Database, spooling: PerformanceSettings) -> None:
     """What is not what was written is no event; its neighbours are."""
-    store = Switched(database)
+    store = Switched(any_database)
     directory = Path(spooling.spool_dir)
     died = Spool(directory, store.identity, 10**6)
     await died.append([completion(f"e{number}") for number in range(3)], NOW)
@@ -202,9 +202,9 @@ async def test_the_spool_of_a_living_process_and_of_another_database_is_left_alo
     await started.stop()
 
 
-async def test_without_a_spool_a_record_fails_while_the_database_is_away(database: Database) -> None:
+async def test_without_a_spool_a_record_fails_while_the_database_is_away(any_database: Database) -> None:
     """And says which setting would have kept it."""
-    store = Switched(database)
+    store = Switched(any_database)
     async with tracking(store, PerformanceSettings(spool_dir="")) as tracker:
         store.is_away = True
 

@@ -57,9 +57,9 @@ async def test_concurrent_records_are_all_kept_in_one_chain(any_database: Databa
         }
 
 
-async def test_a_cancelled_record_is_kept(database: Database) -> None:
+async def test_a_cancelled_record_is_kept(any_database: Database) -> None:
     """Who gives up waiting does not take the event back."""
-    async with tracking(EventStore(database)) as tracker:
+    async with tracking(EventStore(any_database)) as tracker:
         waiter = asyncio.create_task(tracker.record(completion("e1")))
         await asyncio.sleep(0)
         waiter.cancel()
@@ -68,9 +68,9 @@ async def test_a_cancelled_record_is_kept(database: Database) -> None:
         assert (await tracker.summary()).events == 1
 
 
-async def test_offered_events_are_bounded_and_drops_counted(database: Database) -> None:
+async def test_offered_events_are_bounded_and_drops_counted(any_database: Database) -> None:
     """One more than fits is dropped, told and counted; the others are stored."""
-    async with tracking(EventStore(database), PerformanceSettings(buffer_size=3)) as tracker:
+    async with tracking(EventStore(any_database), PerformanceSettings(buffer_size=3)) as tracker:
         taken = [tracker.offer(decision(f"e{number}")) for number in range(5)]
 
         assert taken == [True, True, True, False, False]
@@ -80,9 +80,9 @@ async def test_offered_events_are_bounded_and_drops_counted(database: Database) 
         assert tracker.offer(decision("later")) is True
 
 
-async def test_a_half_full_buffer_is_written(database: Database) -> None:
+async def test_a_half_full_buffer_is_written(any_database: Database) -> None:
     """The second of four slots starts a flush, without any time passing."""
-    async with tracking(EventStore(database), PerformanceSettings(buffer_size=4)) as tracker:
+    async with tracking(EventStore(any_database), PerformanceSettings(buffer_size=4)) as tracker:
         tracker.offer(decision("e1"))
         assert counted(tracker, "buffered") == 1
         tracker.offer(decision("e2"))
@@ -90,10 +90,12 @@ async def test_a_half_full_buffer_is_written(database: Database) -> None:
         await until(lambda: counted(tracker, "flushed") == 2)
 
 
-async def test_time_writes_the_buffer(database: Database) -> None:
+async def test_time_writes_the_buffer(any_database: Database) -> None:
     """What waits is written after `flush_interval_ms`, however little it is, again and again."""
     clock = FakeClock()
-    async with tracking(EventStore(database), PerformanceSettings(flush_interval_ms=5000), clock) as tracker:
+    async with tracking(
+        EventStore(any_database), PerformanceSettings(flush_interval_ms=5000), clock
+    ) as tracker:
         for number in (1, 2):
             tracker.offer(decision(f"e{number}"))
             await until(lambda: clock.sleepers == 3)
@@ -105,9 +107,9 @@ async def test_time_writes_the_buffer(database: Database) -> None:
             await until(lambda: counted(tracker, "flushed") == number)  # noqa: B023  awaited within the turn
 
 
-async def test_stop_writes_what_waits_and_takes_no_more(database: Database) -> None:
+async def test_stop_writes_what_waits_and_takes_no_more(any_database: Database) -> None:
     """Buffered events are in the database after stop; offers are refused and counted, records are errors."""
-    store = EventStore(database)
+    store = EventStore(any_database)
     async with tracking(store) as tracker:
         for number in range(100):
             tracker.offer(decision(f"e{number}"))
@@ -120,9 +122,9 @@ async def test_stop_writes_what_waits_and_takes_no_more(database: Database) -> N
     await tracker.stop()
 
 
-async def test_a_tracker_starts_again(database: Database) -> None:
+async def test_a_tracker_starts_again(any_database: Database) -> None:
     """After stop and start it takes events as before; a second start is refused."""
-    tracker = PerformanceTracker(EventStore(database), Fixed(PerformanceSettings()), FakeClock())
+    tracker = PerformanceTracker(EventStore(any_database), Fixed(PerformanceSettings()), FakeClock())
     for event_id in ("e1", "e2"):
         await tracker.start()
         with pytest.raises(LifecycleStateError):
@@ -133,9 +135,9 @@ async def test_a_tracker_starts_again(database: Database) -> None:
     assert (await tracker.verify()).events == 2
 
 
-async def test_while_the_store_is_away_offers_wait_and_records_fail(database: Database) -> None:
+async def test_while_the_store_is_away_offers_wait_and_records_fail(any_database: Database) -> None:
     """Who waits is told; who does not keeps a place in the buffer; both go on when the store is back."""
-    store = Switched(database)
+    store = Switched(any_database)
     async with tracking(store) as tracker:
         store.is_away = True
         tracker.offer(decision("offered"))
@@ -152,9 +154,9 @@ async def test_while_the_store_is_away_offers_wait_and_records_fail(database: Da
         assert (await tracker.verify()).broken_at is None
 
 
-async def test_what_cannot_be_written_at_stop_is_counted(database: Database) -> None:
+async def test_what_cannot_be_written_at_stop_is_counted(any_database: Database) -> None:
     """Without a spool stop raises, and the events that were lost are drops."""
-    store = Switched(database)
+    store = Switched(any_database)
     tracker = PerformanceTracker(store, Fixed(PerformanceSettings(spool_dir="")), FakeClock())
     await tracker.start()
     tracker.offer(decision("e1"))
@@ -179,9 +181,9 @@ async def test_summaries_hold_what_was_just_offered(any_database: Database) -> N
     assert (summary.agent_id, summary.completed, summary.success_rate) == ("a", 2, 0.5)
 
 
-async def test_events_older_than_their_retention_are_deleted(database: Database) -> None:
+async def test_events_older_than_their_retention_are_deleted(any_database: Database) -> None:
     """At start and once a day."""
-    store, clock = EventStore(database), FakeClock()
+    store, clock = EventStore(any_database), FakeClock()
     await store.append([decision("old")], clock.now() - timedelta(days=8))
     await store.append([decision("aging")], clock.now() - timedelta(days=6.5))
     async with tracking(
@@ -217,18 +219,18 @@ async def test_training_batches_follow_one_another(any_database: Database) -> No
 
 
 @pytest.mark.parametrize("cursor", ["x", "p", "p-1", "p٣", "1", "p" + "9" * 30])
-async def test_a_foreign_cursor_is_refused(database: Database, cursor: str) -> None:
+async def test_a_foreign_cursor_is_refused(any_database: Database, cursor: str) -> None:
     """Whatever is no cursor of ours is an error of the field `cursor`."""
-    async with tracking(EventStore(database)) as tracker:
+    async with tracking(EventStore(any_database)) as tracker:
         with pytest.raises(CursorInvalid) as caught:
             await tracker.training_batches(10, cursor)
 
     assert caught.value.field == "cursor"
 
 
-async def test_times_of_events_are_kept_as_they_were_told(database: Database) -> None:
+async def test_times_of_events_are_kept_as_they_were_told(any_database: Database) -> None:
     """An event's own time is stored to the microsecond; the store's time only decides its age."""
-    async with tracking(EventStore(database)) as tracker:
+    async with tracking(EventStore(any_database)) as tracker:
         await tracker.record(completion("e1"))
 
         assert (await tracker.summary()).first_at == NOW

@@ -40,10 +40,10 @@ async def minute(
         await until(lambda: clock.sleepers == 3)
 
 
-async def test_a4_an_anomaly_alarms_within_30_s_and_recovers(database: Database) -> None:
+async def test_a4_an_anomaly_alarms_within_30_s_and_recovers(any_database: Database) -> None:
     """A latency of 30 times the usual alarms within 30 s, stands in `anomalies`, is an event, and its end is told."""
     clock, told = FakeClock(), Told()
-    async with tracking(EventStore(database), clock=clock, alarms=told) as tracker:
+    async with tracking(EventStore(any_database), clock=clock, alarms=told) as tracker:
         await until(lambda: clock.sleepers == 3)
         await minute(tracker, clock, 0)
         assert told.alarms == []
@@ -72,10 +72,10 @@ async def test_a4_an_anomaly_alarms_within_30_s_and_recovers(database: Database)
         assert (await tracker.anomalies()).anomalies == ()
 
 
-async def test_a_load_spike_alarms_by_the_last_that_was_told(database: Database) -> None:
+async def test_a_load_spike_alarms_by_the_last_that_was_told(any_database: Database) -> None:
     """97 % of the CPU is a critical saturation of the system; 50 % later is its end."""
     clock, told = FakeClock(), Told()
-    async with tracking(EventStore(database), clock=clock, alarms=told) as tracker:
+    async with tracking(EventStore(any_database), clock=clock, alarms=told) as tracker:
         await until(lambda: clock.sleepers == 3)
         for number, percent in enumerate((97, 50)):
             spike = PerformanceEvent(
@@ -124,10 +124,10 @@ async def test_instances_see_what_the_others_stored(any_database: Database) -> N
         assert [p.executions for p in (await one.agent_performance("a")).profiles] == [10]
 
 
-async def test_a_watch_goes_on_when_the_store_is_away(database: Database) -> None:
+async def test_a_watch_goes_on_when_the_store_is_away(any_database: Database) -> None:
     """What others did cannot be read then, what this instance saw is judged all the same."""
     clock, told = FakeClock(), Told()
-    store = EventStore(database)
+    store = EventStore(any_database)
     tracker = PerformanceTracker(store, Fixed(PerformanceSettings()), clock, told)
     await tracker.start()
     await until(lambda: clock.sleepers == 3)
@@ -136,10 +136,10 @@ async def test_a_watch_goes_on_when_the_store_is_away(database: Database) -> Non
             type=EventType.SYSTEM_LOAD_SPIKE, timestamp=NOW, agent_id="a", metadata={"cpu_percent": 92}
         )
     )
-    await database.stop()
+    await any_database.stop()
     clock.advance(5)
     await until(lambda: bool(told.alarms))
 
     assert told.alarms[0].subject == "a/resource_saturation"
-    await database.start()
+    await any_database.start()
     await tracker.stop()

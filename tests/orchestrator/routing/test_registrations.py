@@ -172,9 +172,9 @@ async def test_an_outcome_of_an_earlier_registration_touches_nothing_of_the_pres
         assert await last.known() == {"a": 1, "b": 0}
 
 
-async def test_a_lease_of_an_earlier_registration_gives_nothing_back(database: Database) -> None:
+async def test_a_lease_of_an_earlier_registration_gives_nothing_back(any_database: Database) -> None:
     """When it ends, the present registration carries what it carried, and is as full as it was."""
-    async with house(database) as here:
+    async with house(any_database) as here:
         await here.join("a", limit=1)
         await here.route(seconds=10)
         await here.join("a", limit=1)
@@ -239,12 +239,12 @@ def clock() -> FakeClock:
 @given(lives=st.lists(st.lists(STEPS, max_size=10), min_size=1, max_size=3))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_routing_knows_the_outcomes_that_the_registry_counts(
-    database: Database, clock: FakeClock, lives: list[list[str]]
+    any_database: Database, clock: FakeClock, lives: list[list[str]]
 ) -> None:
     """Whatever is routed, reported, registered anew and restarted in between: both know equally many."""
     waiting: list[Decision] = []
     for number, steps in enumerate(lives):
-        async with house(database, clock) as here:
+        async with house(any_database, clock) as here:
             if number == 0:
                 await here.join("a", "b")
             for step in steps:
