@@ -19,8 +19,8 @@ def as_query(requirement: Requirement) -> AgentQuery:
 
 
 def as_event(happening: Happening) -> PerformanceEvent:
-    """The router's happening as the tracker's event."""
-    return PerformanceEvent(
+    """The router's happening as the tracker's event; what it says was looked at when it came, or was made here."""
+    return PerformanceEvent.trusted(
         id=happening.id,
         type=EventType(happening.type),
         timestamp=happening.timestamp,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import enum
-import os
-import time
 from datetime import UTC, datetime
 
 from pydantic import Field
 
+from arbiter.orchestrator.identifiers import new_id
 from arbiter.orchestrator.vocabulary import Identifier, Instant, Metadata, WireModel, Word
 
 __all__ = [
@@ -45,11 +44,6 @@ class EventType(enum.StrEnum):
     SYSTEM_LOAD_SPIKE = "system_load_spike"
 
 
-def _new_id() -> str:
-    # As UUID 7: milliseconds first, so that new ids go to the end of an index instead of all over it.
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -57,7 +51,7 @@ def _now() -> datetime:
 class PerformanceEvent(WireModel):
     """One thing that happened. Immutable: an id that is stored already is ignored, so that a retry counts once."""
 
-    id: Identifier = Field(default_factory=_new_id)
+    id: Identifier = Field(default_factory=new_id)
     type: EventType
     timestamp: Instant = Field(default_factory=_now)
     agent_id: Identifier | None = None

@@ -11,13 +11,13 @@ is stored and told to the tracker, and teaches nothing: neither the registry's a
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from arbiter.errors import LifecycleStateError
 from arbiter.operation import operation
+from arbiter.orchestrator.identifiers import new_id
 from arbiter.orchestrator.routing.board import Slate, Weights
 from arbiter.orchestrator.routing.candidates import Candidates
 from arbiter.orchestrator.routing.draws import Draws
@@ -134,7 +134,7 @@ class TaskRouter:
         began = self._clock.monotonic()
         self._holding.release_expired()
         if task.task_id is None:
-            decision = await self._decide(task.model_copy(update={"task_id": uuid.uuid4().hex}))
+            decision = await self._decide(task.model_copy(update={"task_id": new_id()}))
         else:
             async with self._turnstile.passing(task.task_id):
                 decision = await self._decided_before(task) or await self._decide(task)
@@ -227,7 +227,7 @@ class TaskRouter:
         fallback = f"fallback, since {stale}: " if stale else ""
         # All of it is our own: nothing to validate, in the one place where it would be paid for at each decision.
         decision = Decision.trusted(
-            decision_id=uuid.uuid4().hex,
+            decision_id=new_id(),
             task_id=task.task_id or "",
             selected_agent=chosen.id,
             strategy=strategy.name,
