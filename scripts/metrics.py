@@ -99,6 +99,7 @@ async def _used(container: Application) -> None:
         await client.post("/v1/agents", json=AGENT)
         routed = await client.post("/v1/tasks/route", json={"task_type": "code-review"})
         await client.post(f"/v1/tasks/{routed.json()['task_id']}/outcome", json=OUTCOME)
+        await client.post("/v1/tasks/route", json={"task_type": "no agent has this"})
         spec = (PROJECT / "examples" / "working-spec.yaml").read_bytes()
         headers = {"Content-Type": "application/yaml"}
         await client.post("/v1/specs/validate", content=spec, headers=headers)

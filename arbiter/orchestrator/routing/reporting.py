@@ -88,6 +88,7 @@ class Figures:
         """Why the last decision had to fall back; empty when it did not."""
         self._decisions: Counter[tuple[str, bool]] = Counter()
         self._outcomes: Counter[tuple[bool, bool]] = Counter()
+        self._refusals: Counter[str] = Counter()
         self._fallbacks = 0
         self._durations, self._candidates = Histogram(), Histogram(COUNTS)
 
@@ -97,6 +98,10 @@ class Figures:
         self._decisions[decision.strategy, decision.explored] += 1
         self.fallback_reason = fallback_reason
         self._fallbacks += bool(fallback_reason)
+
+    def refused(self, reason: str) -> None:
+        """One task that got no agent, by the code of the error."""
+        self._refusals[reason] += 1
 
     def took(self, seconds: float) -> None:
         """How long a decision took, from call to durable."""
@@ -116,6 +121,11 @@ class Figures:
             labels = (("success", str(success).lower()), ("late", str(late).lower()))
             about = "Outcomes taken, by success and by whether the lease had ended."
             yield Measurement("arbiter.router.outcomes", "counter", count, about, "{outcome}", labels)
+        for reason, count in self._refusals.copy().items():
+            about = "Tasks that got no agent, by the code of the answer: no decision is among them."
+            yield Measurement(
+                "arbiter.router.refusals", "counter", count, about, "{task}", (("reason", reason),)
+            )
         about = "Decisions made by the fallback, since the registry did not answer."
         yield Measurement("arbiter.router.fallbacks", "counter", self._fallbacks, about, "{decision}")
         yield Measurement("arbiter.router.leases", "gauge", leases, "Leases open.", "{lease}")

@@ -22,8 +22,10 @@ from arbiter.orchestrator.routing.board import Slate, Weights
 from arbiter.orchestrator.routing.candidates import Candidates
 from arbiter.orchestrator.routing.draws import Draws
 from arbiter.orchestrator.routing.errors import (
+    NoCapableAgent,
     NoCapacity,
     OutcomeConflict,
+    RoutingUnavailable,
     TaskExists,
     TaskTypeDiffers,
     TaskUnknown,
@@ -133,11 +135,15 @@ class TaskRouter:
         """
         began = self._clock.monotonic()
         self._holding.release_expired()
-        if task.task_id is None:
-            decision = await self._decide(task.model_copy(update={"task_id": new_id()}))
-        else:
-            async with self._turnstile.passing(task.task_id):
-                decision = await self._decided_before(task) or await self._decide(task)
+        try:
+            if task.task_id is None:
+                decision = await self._decide(task.model_copy(update={"task_id": new_id()}))
+            else:
+                async with self._turnstile.passing(task.task_id):
+                    decision = await self._decided_before(task) or await self._decide(task)
+        except (NoCapableAgent, NoCapacity, RoutingUnavailable) as refusal:
+            self._figures.refused(refusal.code)
+            raise
         self._figures.took(self._clock.monotonic() - began)
         return decision
 

@@ -26,7 +26,7 @@ async def fill(registry: AgentRegistry) -> None:
     await registry.set_status("b", AgentStatus.DRAINING)
 
 
-async def test_a5_a_backup_restores_the_whole_state(any_database: Database) -> None:
+async def test_001_a5_a_backup_restores_the_whole_state(any_database: Database) -> None:
     """001 A5: through JSON and back, agents, sums, outcomes and versions are the same; later changes are undone."""
     async with running(AgentStore(any_database)) as registry:
         await fill(registry)

@@ -57,7 +57,7 @@ async def test_conditions_are_and(any_database: Database) -> None:
         assert await found(registry, AgentQuery(specializations=("DevOps",))) == ["both"]
 
 
-async def test_a2_matches_are_sorted_by_success(any_database: Database) -> None:
+async def test_001_a2_matches_are_sorted_by_success(any_database: Database) -> None:
     """001 A2: the agent with the better record comes first, whatever its id."""
     async with running(AgentStore(any_database)) as registry:
         for agent_id in ("a", "b", "c"):
@@ -82,7 +82,7 @@ async def test_the_score_is_what_was_asked_and_the_success_rate(any_database: Da
     )
 
 
-async def test_a4_max_utilization_is_exclusive(any_database: Database) -> None:
+async def test_001_a4_max_utilization_is_exclusive(any_database: Database) -> None:
     """001 A4: only agents below the threshold are found; one that stands at it is not."""
     async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("half", limit=4))

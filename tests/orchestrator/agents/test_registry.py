@@ -49,7 +49,7 @@ class Away(AgentStore):
         raise StorageUnavailable("away")
 
 
-async def test_a1_a_registered_agent_is_there_at_once(any_database: Database) -> None:
+async def test_001_a1_a_registered_agent_is_there_at_once(any_database: Database) -> None:
     """001 A1: it stands at the prior, available, without load, and a query finds it."""
     clock = FakeClock()
     async with running(AgentStore(any_database), clock=clock) as registry:
@@ -116,7 +116,7 @@ async def test_an_unknown_agent_is_not_found_with_its_neighbours(any_database: D
                 await call
 
 
-async def test_a3_outcomes_move_the_averages_and_last(any_database: Database) -> None:
+async def test_001_a3_outcomes_move_the_averages_and_last(any_database: Database) -> None:
     """001 A3: averages are right, and the same after a restart."""
     store = AgentStore(any_database)
     async with running(store) as registry:
@@ -308,6 +308,19 @@ async def test_status_lasts(any_database: Database) -> None:
 
     async with running(store) as registry:
         assert (await registry.get("a")).status is AgentStatus.MAINTENANCE
+
+
+@pytest.mark.parametrize("status", AgentStatus)
+async def test_a_status_is_itself_and_no_load(database: Database, status: AgentStatus) -> None:
+    """Whatever the status, load is what was reserved: nobody is made to look full in order to look away."""
+    async with running(AgentStore(database)) as registry:
+        await registry.register(draft("a", limit=4))
+        registry.reserve("a")
+        before = (await registry.get("a")).current_load
+
+        agent = await registry.set_status("a", status)
+
+        assert (agent.status, agent.current_load) == (status, before)
 
 
 async def test_a_registry_that_is_not_started_says_so(any_database: Database) -> None:

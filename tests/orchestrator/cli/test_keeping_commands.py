@@ -80,7 +80,7 @@ def agents(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a5_a_backup_is_restored_to_the_last_sum(call: Command, agents: str, tmp_path: Path) -> None:
+def test_001_a5_a_backup_is_restored_to_the_last_sum(call: Command, agents: str, tmp_path: Path) -> None:
     """Backup, unregister everybody, restore: the next backup is the same but for when it was taken."""
     call("agents", "register", agents)
     call.work(5)

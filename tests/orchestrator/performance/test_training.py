@@ -64,7 +64,7 @@ def test_without_a_key_each_anonymizer_has_its_own() -> None:
     assert Anonymizer("").agent("a") != Anonymizer("").agent("a")
 
 
-def test_a_sample_holds_no_name_and_no_metadata() -> None:
+def test_004_a5_a_sample_holds_no_name_and_no_metadata() -> None:
     """Neither id nor free text is in it, and its time is cut to the minute."""
     made = sample(completion("e1", agent_id="agent-secret"), Anonymizer("key"), NOW)
 

@@ -40,7 +40,7 @@ async def minute(
         await until(lambda: clock.sleepers == 3)
 
 
-async def test_a4_an_anomaly_alarms_within_30_s_and_recovers(any_database: Database) -> None:
+async def test_004_a4_an_anomaly_alarms_within_30_s_and_recovers(any_database: Database) -> None:
     """A latency of 30 times the usual alarms within 30 s, stands in `anomalies`, is an event, and its end is told."""
     clock, told = FakeClock(), Told()
     async with tracking(EventStore(any_database), clock=clock, alarms=told) as tracker:

@@ -83,7 +83,7 @@ async def test_a_tracker_that_fails_hinders_no_decision() -> None:
         (Task(task_type="review", languages=("Go",)), "languages", ("review", "Go")),
     ],
 )
-async def test_a_missing_capability_is_named(task: Task, field: str, missing: tuple[str, ...]) -> None:
+async def test_002_a5_a_missing_capability_is_named(task: Task, field: str, missing: tuple[str, ...]) -> None:
     """No capable agent is an error that names what nobody has, or what nobody has together."""
     async with bench(FakeAgent("a", languages=("Python",)), FakeAgent("b", ("testing",), ("Go",))) as here:
         with pytest.raises(NoCapableAgent) as caught:
@@ -264,6 +264,23 @@ async def test_the_figures_add_up() -> None:
     timed = next(m for m in here.router.measurements() if m.name == "arbiter.router.decision.duration")
     assert sum(timed.counts) == 2
     assert found["arbiter.router.fallbacks"] == (0, ())
+
+
+async def test_what_was_refused_counts_apart_and_in_no_rate() -> None:
+    """A task that nobody can do, and one that nobody has room for, are refusals by their reason, and no decisions."""
+    async with bench(FakeAgent("a", limit=1)) as here:
+        await here.route()
+        with pytest.raises(NoCapacity):
+            await here.router.route(REVIEW.model_copy(update={"task_id": "second"}))
+        with pytest.raises(NoCapableAgent):
+            await here.router.route(Task(task_type="singing"))
+        found = [(m.name, m.value, m.attributes) for m in here.router.measurements()]
+
+    refused = {
+        dict(attributes)["reason"]: value for name, value, attributes in found if name.endswith("refusals")
+    }
+    assert refused == {"no-capacity": 1, "no-capable-agent": 1}
+    assert sum(value for name, value, _ in found if name == "arbiter.router.decisions") == 1
 
 
 async def test_a_decision_can_be_explained_and_made_again() -> None:

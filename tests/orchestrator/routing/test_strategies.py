@@ -109,7 +109,7 @@ def test_what_an_agent_shows_elsewhere_moves_where_it_starts(
     assert found.alpha + found.beta == pytest.approx(5 + here[0])
 
 
-def test_a4_load_is_a_penalty_in_the_score() -> None:
+def test_002_a4_load_is_a_penalty_in_the_score() -> None:
     """002 A4: at 90 % load an agent loses 0.9 times the load weight."""
     rated = slate({"a": FRESH, "b": FRESH}, {"a": 9}, Weights(load=0.5))
 
@@ -131,7 +131,7 @@ def test_latency_and_cost_are_penalties_where_they_are_weighed() -> None:
     assert -board.slate().free[0][0] == pytest.approx(10 / 11 - 0.3)
 
 
-def test_a2_a3_epsilon_greedy_explores_at_its_rate_and_uniformly() -> None:
+def test_002_a2_a3_epsilon_greedy_explores_at_its_rate_and_uniformly() -> None:
     """002 A2, A3: nine of ten decisions go to the best, one of ten to any, a new one as often as every other."""
     known = {f"a{n}": (10, n) for n in range(3)} | {"new": FRESH, "best": (100, 95)}
     on, rng = slate(known), seeded(3)
@@ -247,7 +247,7 @@ def test_turns_forget_the_requirement_used_longest_ago() -> None:
     assert (turns.last(Requirement("x")), turns.last(Requirement("z"))) == ("", "a")
 
 
-def test_a1_ucb1_takes_the_highest_bound() -> None:
+def test_002_a1_ucb1_takes_the_highest_bound() -> None:
     """002 A1: of five agents the one is taken whose mean and doubt together are highest, by Auer's formula."""
     known = {"a": (50, 45), "b": (10, 8), "c": (40, 30), "d": (30, 24), "e": (20, 17)}
     bounds = {
