@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,6 +81,9 @@ class CircuitOpen(Rejected, pybreaker.CircuitBreakerError):
         )
         last_failure = property(lambda self: (*self.args[3:4], None)[0], doc="The last counted failure.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CircuitOpen, (self.name, self.state, self.retry_after_s, _portable(self.last_failure))
+
     @property
     def message(self) -> str:
         """Which circuit, its state and the last failure; formatted when read."""
@@ -94,6 +98,15 @@ class CircuitOpen(Rejected, pybreaker.CircuitBreakerError):
         if self.retry_after_s is None:
             return "trial calls are under way; try again when they have ended"
         return f"try again in {self.retry_after_s:.3g} s"
+
+
+def _portable(error: BaseException | None) -> BaseException | None:
+    """`error` if it survives pickling, as not every library's does; a rejection must arrive in any case."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    except Exception:  # noqa: BLE001  whatever its __reduce__ or its constructor raises
+        return None
+    return error
 
 
 class UnwantedResult(ArbiterError):

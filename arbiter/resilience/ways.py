@@ -52,7 +52,7 @@ class WaysIn(Circuit):
         if iscoroutinefunction(func) or isasyncgenfunction(func):
             raise TypeError(f"{func!r} is asynchronous: await acall(...), or iterate under calling()")
         self._audience.tell(lambda listener: listener.before_call(self, func, *args, **kwargs))
-        era = self.admit()
+        era = self._let_in()
         try:
             result: Any = func(*args, **kwargs)
         except BaseException as error:
@@ -70,21 +70,36 @@ class WaysIn(Circuit):
     async def acall(self, func: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Await `func(...)` guarded."""
         self._audience.tell(lambda listener: listener.before_call(self, func, *args, **kwargs))
-        with self.calling():
-            return await func(*args, **kwargs)
+        return await self._judged(partial(func, *args, **kwargs))
 
     call_async = acall  # pyright: ignore[reportAssignmentType]  pybreaker's is Tornado's, and needs it
 
     @contextlib.contextmanager
     def calling(self) -> Iterator[None]:
         """Guard the body of a `with` statement."""
-        era = self.admit()
+        era = self._let_in()
         try:
             yield
         except BaseException as error:
             self.raised(era, error)
             raise
         self.succeeded(era)
+
+    async def _judged(self, begin: Callable[[], Awaitable[T]]) -> T:
+        era = await self._let_in_later()
+        try:
+            result = await begin()
+        except BaseException as error:
+            self.raised(era, error)
+            raise
+        self.succeeded(era)
+        return result
+
+    def _let_in(self) -> int:
+        return self.admit()
+
+    async def _let_in_later(self) -> int:
+        return self.admit()
 
     def _guarded(self, func: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
         if is_async or iscoroutinefunction(func):
@@ -108,8 +123,10 @@ def _generated(breaker: WaysIn, generator: Generator[Any, Any, Any]) -> Generato
 
 
 async def _awaited(breaker: WaysIn, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    with breaker.calling():
-        return await coroutine
+    try:
+        return await breaker._judged(lambda: coroutine)
+    finally:
+        coroutine.close()  # where the circuit opened meanwhile, it was never begun
 
 
 _LATER: Final[Mapping[Any, Any]] = {GeneratorType: _generated, CoroutineType: _awaited}

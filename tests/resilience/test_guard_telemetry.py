@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer, StatusCode
 
-from arbiter.errors import NotFound
+from arbiter.errors import DeadlineExceeded, NotFound
 from arbiter.events import EventBus
 from arbiter.observability.events_span import SpanEvents
 from arbiter.operation import operation
@@ -20,8 +20,8 @@ from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.deadline import Deadlines
 from arbiter.resilience.guard import Guard
 from arbiter.resilience.proxy import guarded
-from arbiter.resilience.registry import BreakerRegistry
-from arbiter.resilience.states import CircuitOpen
+from arbiter.resilience.registry import BreakerRegistry, BreakerUnknown
+from arbiter.resilience.states import CircuitOpen, TransitionRefused, UnwantedResult
 from arbiter.testing.clock import FakeClock
 from tests.resilience.kit import OwnError, Pay, World, ended
 
@@ -162,17 +162,42 @@ def _of(world: World, name: str) -> list[float]:
     ]
 
 
+class Unportable(Exception):
+    """As many a library's: its arguments are not those of its constructor."""
+
+    def __init__(self, code: int, *, url: str) -> None:
+        super().__init__(f"{code} from {url}")
+
+
 @pytest.mark.parametrize(
     "error",
-    [CircuitOpen("a.b", "open", 1.5, OwnError("why")), CircuitOpen("a.b", "half-open"), Saturated("a.b", 3)],
+    [
+        CircuitOpen("a.b", "open", 1.5, OwnError("why")),
+        CircuitOpen("a.b", "half-open"),
+        Saturated("a.b", 3),
+        DeadlineExceeded("a.b", 0.5),
+        TransitionRefused("a.b", "closed", "half-open"),
+        UnwantedResult("a.b", 503),
+        BreakerUnknown("a.c", ("a.b",)),
+    ],
 )
-def test_rejections_survive_pickling(error: CircuitOpen | Saturated) -> None:
+def test_errors_survive_pickling(error: Exception) -> None:
     """Their fields and words arrive in another process."""
     arrived = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
 
     assert type(arrived) is type(error)
     assert str(arrived) == str(error)
-    assert arrived.name == "a.b"
+    assert vars(arrived) == vars(error)
+
+
+def test_a_rejection_arrives_without_a_failure_that_does_not() -> None:
+    """What opened the circuit may be an exception that cannot be pickled."""
+    rejection = CircuitOpen("a.b", "open", 1.5, Unportable(503, url="http://a"))
+
+    arrived = pickle.loads(pickle.dumps(rejection))  # noqa: S301  our own bytes
+
+    assert (arrived.name, arrived.state, arrived.retry_after_s) == ("a.b", "open", 1.5)
+    assert arrived.last_failure is None
 
 
 def test_queues_of_closed_loops_are_let_go() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.policy import Policy
-from arbiter.resilience.states import TransitionRefused
+from arbiter.resilience.states import CircuitOpen, TransitionRefused
 from arbiter.testing.clock import FakeClock
 from tests.resilience.kit import OwnError
 
@@ -76,13 +76,15 @@ async def test_a_coroutine_that_a_plain_function_returns_is_judged_when_it_ends(
     def plain() -> Coroutine[Any, Any, None]:
         return _fail()
 
-    made = [breaker.call(plain), breaker.call(plain)]
-    assert breaker.fail_counter == 0
-    for coroutine in made:
+    made = [breaker.call(plain) for _ in range(3)]
+    before = breaker.fail_counter
+    for coroutine in made[:2]:
         with pytest.raises(OwnError):
             await coroutine
+    with pytest.raises(CircuitOpen):
+        await made[2]
 
-    assert breaker.current_state == "open"
+    assert (before, breaker.fail_counter) == (0, 2)
 
 
 async def test_what_returns_an_awaitable_becomes_a_coroutine_function_on_request() -> None:

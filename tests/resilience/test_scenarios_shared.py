@@ -420,6 +420,26 @@ async def test_a_plain_method_in_a_loop_never_blocks_it_for_a_lease(redis: Redis
         assert rejected == alone.breaker("price").rejected == len(results) - 1
 
 
+async def test_a_breaker_that_is_called_by_itself_asks_the_fleet_too(redis: RedisServer) -> None:
+    """`acall` waits for its lease; what cannot wait is rejected, and counted."""
+    async with _alone(redis.url) as alone:
+        breaker = alone.breaker()
+        await _until_async(lambda: alone.sharing.answers)
+        await alone.trip()
+        await _until_async(lambda: not breaker.retry_after_s)
+
+        with pytest.raises(CircuitOpen) as rejected:
+            breaker.call(list)
+        answer = await breaker.acall(_answer)
+
+        assert type(rejected.value) is CircuitOpen
+        assert (breaker.rejected, answer) == (1, "fine")
+
+
+async def _answer() -> str:
+    return "fine"
+
+
 async def test_a_plain_method_in_a_thread_waits_for_its_lease(redis: RedisServer) -> None:
     """Where no loop runs, the probe's own thread waits."""
     async with _alone(redis.url) as alone:

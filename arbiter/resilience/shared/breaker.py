@@ -80,6 +80,19 @@ class SharedBreaker(CircuitBreaker):
             undecided.wait_here()
         return self.ask(self._clock.monotonic())
 
+    def _let_in(self) -> int:
+        try:
+            return self.admit()
+        except Undecided:  # nobody here can wait for the answer
+            raise self.refused(self._clock.monotonic()) from self.last_failure
+
+    async def _let_in_later(self) -> int:
+        try:
+            return self.admit()
+        except Undecided as undecided:
+            era: int = await undecided.admitted(self)
+            return era
+
     def succeeded(self, era: int, seconds: float = 0.0) -> None:
         """The call admitted in `era` was answered."""
         with self._critical, self._judging(era, "ok"):

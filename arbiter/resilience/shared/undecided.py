@@ -51,6 +51,3 @@ class Undecided(CircuitOpen):
         if not done:
             waiting.cancel()
             self._give_up()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return CircuitOpen, (self.name, self.state)
