@@ -51,8 +51,8 @@ class WaysIn(Circuit):
         """
         if iscoroutinefunction(func) or isasyncgenfunction(func):
             raise TypeError(f"{func!r} is asynchronous: await acall(...), or iterate under calling()")
-        self._audience.tell(lambda listener: listener.before_call(self, func, *args, **kwargs))
         era = self._let_in()
+        self._tell_of(func, args, kwargs)
         try:
             result: Any = func(*args, **kwargs)
         except BaseException as error:
@@ -69,8 +69,12 @@ class WaysIn(Circuit):
 
     async def acall(self, func: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Await `func(...)` guarded."""
-        self._audience.tell(lambda listener: listener.before_call(self, func, *args, **kwargs))
-        return await self._judged(partial(func, *args, **kwargs))
+
+        def begin() -> Awaitable[T]:
+            self._tell_of(func, args, kwargs)
+            return func(*args, **kwargs)
+
+        return await self._judged(begin)
 
     call_async = acall  # pyright: ignore[reportAssignmentType]  pybreaker's is Tornado's, and needs it
 
@@ -84,6 +88,10 @@ class WaysIn(Circuit):
             self.raised(era, error)
             raise
         self.succeeded(era)
+
+    def _tell_of(self, func: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._audience.tell(lambda listener: listener.before_call(self, func, *args, **kwargs))
+        self._audience.deliver()
 
     async def _judged(self, begin: Callable[[], Awaitable[T]]) -> T:
         era = await self._let_in_later()

@@ -173,6 +173,28 @@ def test_a_state_is_entered_by_its_name() -> None:
     assert (breaker.current_state, breaker.transitions) == ("closed", 2)
 
 
+async def test_listeners_hear_of_a_call_before_it_is_made() -> None:
+    """Of one that is let through: a rejected one is not made."""
+    told: list[str] = []
+
+    class Hearing(pybreaker.CircuitBreakerListener):
+        def before_call(self, cb: pybreaker.CircuitBreaker, func: Any, *args: Any, **kwargs: Any) -> None:
+            told.append(f"before {args[0]}")
+
+    async def later(name: str) -> None:
+        told.append(name)
+
+    breaker = _breaker()
+    breaker.add_listener(Hearing())
+    breaker.call(told.append, "call")
+    await breaker.acall(later, "acall")
+    breaker.open()
+    with pytest.raises(CircuitOpen):
+        breaker.call(told.append, "rejected")
+
+    assert told == ["before call", "call", "before acall", "acall"]
+
+
 def test_listeners_hear_one_thing_at_a_time_and_in_order() -> None:
     """Four threads at once: a listener that reads, waits and writes loses nothing."""
 
