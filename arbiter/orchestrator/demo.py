@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
+from opentelemetry.trace import Tracer
+
 from arbiter.orchestrator.agents.models import AgentDraft
 from arbiter.orchestrator.client import ApiProblem, ArbiterClient
 from arbiter.orchestrator.population import MARK, Ability, DemoImpossible, Population
 from arbiter.orchestrator.routing.models import Outcome, Task
+from arbiter.tracing import span
 
 __all__ = ["AgentLine", "DemoReport", "run_demo"]
 
@@ -95,6 +98,8 @@ async def run_demo(
     tasks: int = 500,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    tracer: Tracer | None = None,
 ) -> DemoReport:
     """Register the population, judge the spec, route `tasks` tasks one by one, report outcomes, sum up.
 
@@ -105,6 +110,8 @@ async def run_demo(
         tasks: at least 2.
         seed: decides the mix of tasks and the luck of the agents, not the service's exploration.
         progress: is told the number of tasks done.
+        tracer: makes a span for each task, from asking for an agent to reporting the outcome; that of the current span
+            where None.
 
     Raises:
         DemoImpossible: the input cannot be used.
@@ -122,7 +129,7 @@ async def run_demo(
         )
     afresh = [await _register(client, performer.draft) for performer in population.agents]
     began = time.perf_counter()
-    rounds = await _rounds(client, population, tasks, seed, progress)
+    rounds = await _rounds(client, population, tasks, seed, progress, tracer)
     duration_s = time.perf_counter() - began
     window = min(_WINDOW, tasks // 2)
     first, last = rounds[:window], rounds[-window:]
@@ -162,7 +169,12 @@ async def _register(client: ArbiterClient, draft: AgentDraft) -> bool:
 
 
 async def _rounds(
-    client: ArbiterClient, population: Population, tasks: int, seed: int, progress: Callable[[int], None]
+    client: ArbiterClient,
+    population: Population,
+    tasks: int,
+    seed: int,
+    progress: Callable[[int], None],
+    tracer: Tracer | None,
 ) -> list[_Round]:
     # Two streams, so that the mix of tasks does not depend on whom the service chose. No secret is drawn here.
     mix, luck = random.Random(f"{seed} mix"), random.Random(f"{seed} luck")  # noqa: S311
@@ -171,9 +183,10 @@ async def _rounds(
     for number in range(1, tasks + 1):
         kind = mix.choice(population.task_types)
         task = Task(task_id=f"demo-{run}-{number}", task_type=kind, specializations=(MARK,))
-        decision = await client.route(task)
-        outcome = _performed(performers[decision.selected_agent].ability[kind], luck)
-        await client.report_outcome(decision.task_id, outcome)
+        with span("demo.task", {"task_type": kind}, tracer=tracer):
+            decision = await client.route(task)
+            outcome = _performed(performers[decision.selected_agent].ability[kind], luck)
+            await client.report_outcome(decision.task_id, outcome)
         rounds.append(_Round(kind, decision.selected_agent, decision.explored, outcome.success))
         progress(number)
     return rounds

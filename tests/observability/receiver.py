@@ -29,13 +29,22 @@ class Receiver:
     def spans(self) -> list[Span]:
         return [span for part in self.traces for scope in part.scope_spans for span in scope.spans]
 
+    def of(self, service: str) -> list[Span]:
+        """The spans that this service sent."""
+        found = [part for part in self.traces if _attributes(part).get("service.name") == service]
+        return [span for part in found for scope in part.scope_spans for span in scope.spans]
+
     def trace(self, trace_id: str) -> list[Span]:
         """The spans of one trace, by start."""
         found = [span for span in self.spans if span.trace_id.hex() == trace_id]
         return sorted(found, key=lambda span: span.start_time_unix_nano)
 
     def resource(self) -> dict[str, str]:
-        return {pair.key: pair.value.string_value for pair in self.traces[0].resource.attributes}
+        return _attributes(self.traces[0])
+
+
+def _attributes(part: ResourceSpans) -> dict[str, str]:
+    return {pair.key: pair.value.string_value for pair in part.resource.attributes}
 
 
 @contextmanager

@@ -67,7 +67,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Receiver, str]:
             f"observability.otlp_endpoint={collector.endpoint}",
         ) as service,
     ):
-        outcome = arbiter("demo", "--tasks", str(TASKS), "--url", service.url, "--json")
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+        outcome = arbiter("demo", "--tasks", str(TASKS), "--url", service.url, "--json", variables=variables)
         assert outcome.returncode == 0, outcome.stderr
         assert service.terminate() == 0
         output = service.output()
@@ -80,7 +81,7 @@ def test_everything_of_the_demo_arrives_at_the_collector(demo: tuple[Receiver, s
     told = last_line(output)
 
     assert told["complete"], told
-    assert told["spans"]["delivered"] == told["spans"]["accepted"] == len(collector.spans)
+    assert told["spans"]["delivered"] == told["spans"]["accepted"] == len(collector.of("arbiter"))
     assert told["logs"]["delivered"] == told["logs"]["accepted"] == len(collector.logs)
     assert told["metrics"]["delivered"] > 0
     metrics = {metric.name: metric for metric in collector.metrics}
@@ -92,21 +93,22 @@ def test_everything_of_the_demo_arrives_at_the_collector(demo: tuple[Receiver, s
     lines = [line for line in collector.logs if line.body.string_value == "http.request"]
     assert {line.trace_id for line in lines} <= {span.trace_id for span in collector.spans}
     assert len(lines) == sum(span.kind == Span.SPAN_KIND_SERVER for span in collector.spans)
+    assert [span.name for span in collector.of("arbiter-demo")].count("demo.task") == TASKS
 
 
-def test_the_trace_of_a_task_is_a_tree_from_http_to_database(demo: tuple[Receiver, str]) -> None:
-    """Each span of a routed task has its parent in the trace; the root is the request, a leaf the database."""
+def test_the_trace_of_a_task_is_a_tree_from_client_to_database(demo: tuple[Receiver, str]) -> None:
+    """Each span of a task has its parent in the trace; the root is the client's task, a leaf the database."""
     collector, _ = demo
-    root = next(span for span in collector.spans if span.name == "POST /v1/tasks/route")
+    root = next(span for span in collector.spans if span.name == "demo.task")
     spans = {span.span_id: span for span in collector.trace(root.trace_id.hex())}
 
     assert root.parent_span_id not in spans
     assert all(span.parent_span_id in spans for span in spans.values() if span is not root)
     paths = [lineage(span, spans) for span in spans.values()]
-    assert any(path[:2] == ["POST /v1/tasks/route", "router.route"] for path in paths)
-    written = [path for path in paths if path[-1] == "database.write"]
-    assert written
-    assert written[0][0] == "POST /v1/tasks/route"
+    routed = ["demo.task", "POST", "POST /v1/tasks/route", "router.route"]
+    assert any(path[:4] == routed and path[-1] == "database.write" for path in paths)
+    reported = ["demo.task", "POST", "POST /v1/tasks/{task_id}/outcome", "router.report_outcome"]
+    assert any(path[:4] == reported and path[-1] == "database.write" for path in paths)
     assert all(
         root.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
         for span in spans.values()

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from arbiter.cli.console import error_console, out_console, print_json
 from arbiter.orchestrator.cli.options import Session
+from arbiter.orchestrator.cli.tracing import tracing
 from arbiter.orchestrator.client import ArbiterClient
 from arbiter.orchestrator.demo import DemoReport, run_demo
 from arbiter.orchestrator.population import load_population, load_spec
@@ -41,7 +42,7 @@ def show_learning(
     async def work() -> DemoReport:
         """The demo, with its progress on stderr."""
         async with ArbiterClient(session.url) as client:
-            with _progress() as progress:
+            with tracing("arbiter-demo") as tracer, _progress() as progress:
                 job = progress.add_task("Routing", total=tasks)
                 return await run_demo(
                     client,
@@ -50,6 +51,7 @@ def show_learning(
                     tasks,
                     chosen,
                     lambda done: progress.update(job, completed=done),
+                    tracer=tracer,
                 )
 
     report = asyncio.run(work())
