@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import Tracer
 
 if TYPE_CHECKING:
-    from arbiter.observability.settings import ObservabilitySettings  # noqa: PLC0415
+    from arbiter.observability.settings import ObservabilitySettings
 
 __all__ = ["tracing"]
 
