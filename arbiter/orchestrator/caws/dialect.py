@@ -38,7 +38,8 @@ _SUSPECT = re.compile(
     r"&[0-9A-Za-z_-]+[?:%@`]|\*[0-9A-Za-z_-]+[?:%@`]|-[,\[\]{}]|\?[^\s,\[\]{}]|\|[-+0-9]*#|>[-+0-9]*#"
 )
 """Any of these; each alternative begins with one character, which makes the search many times as fast."""
-_BLANK_LINE = re.compile(r"^[ \t]*\t[ \t]*(?=\r?$)", re.MULTILINE)
+_BLANK_LINE = re.compile(r"^\t[ \t]*(?=\r?$)", re.MULTILINE)
+_IN_TEXT: Final = "tab character that violates indentation"
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+(?:"(\s*:)?|\\?\Z)', re.DOTALL)
@@ -127,7 +128,8 @@ def mended(source: bytes | str, refused: NotAMapping) -> str | None:
     if document.lstrip().startswith("{"):
         document_as_yaml = _JSON_TEXT.sub(_announced, document.replace("\t", " "))
     else:
-        document_as_yaml = _BLANK_LINE.sub("", document)
+        # A blank line goes on with a text of several lines; at a line's begin a tab ends a block of text, as a comment does.
+        document_as_yaml = _BLANK_LINE.sub("" if _IN_TEXT in refused.message else "#", document)
     found = _SURROGATES.sub(_joined, document_as_yaml)
     return found if found != document else None
 
@@ -175,6 +177,8 @@ def _with_blanks(line: str, column: int, above: str) -> str | None:
     """
     before, after = line[: column - 1], line[column - 1 :]
     rest = after.lstrip(" \t")
+    if before.isspace() and not rest.strip():
+        return f"{before}#{rest}"
     is_indentation = not before.strip(" ")
     parts = is_indentation and (rest.startswith("#") or len(before) > len(above) - len(above.lstrip(" ")))
     if not (parts or before.rstrip(" ").endswith("-")) or (_BLOCK.match(rest) and not rest.startswith("#")):
@@ -184,7 +188,7 @@ def _with_blanks(line: str, column: int, above: str) -> str | None:
 
 _AT_THE_PLACE: Final = {
     "cannot start any token": _with_blanks,
-    "tab character that violates indentation": _with_blanks,
+    _IN_TEXT: _with_blanks,
     "did not find expected alphabetic or numeric character": _with_known_name,
     "did not find expected node content": _with_what_is_missed,
     _QUESTION: _with_what_is_missed,

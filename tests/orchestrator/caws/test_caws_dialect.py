@@ -162,6 +162,14 @@ def test_a_blank_stands_between_the_sign_of_a_block_and_a_comment(
 def test_a_line_of_tabs_is_an_empty_line(blank: str) -> None:
     """Editors leave them behind, at the end most of all."""
     assert read(f"a: 1\n{blank}\nb: 2\n{blank}").data == {"a": 1, "b": 2}
+    assert read("a: x\n\t\n  y\n" + 9 * "\t\n").data == {"a": "x\ny"}
+
+
+def test_a_line_of_tabs_ends_a_block_of_text() -> None:
+    """It is indented by nothing; where blanks go before the tab it belongs to the text."""
+    reads("a: >\n  x\n\t\nb: 1\n", {"a": "x\n", "b": 1})
+    reads("a: >\n  x\n\t\n  y\n", None)
+    reads("a: |\n  x\n  \t\n  y\n", {"a": "x\n\t\ny\n"})
 
 
 @pytest.mark.parametrize(
