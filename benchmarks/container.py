@@ -261,12 +261,18 @@ def _check() -> Iterator[Row]:
     command = PROJECT / ".venv" / "bin" / "arbiter"
     if not command.exists():  # the product's environment, which `make run` makes
         return
-    taken = [_run_check(command) for _ in range(6)][1:]
-    yield Row("arbiter check, whole process", statistics.median(taken), "limit", 1.0, "s", "< 1 s")
+    taken = [_run_check(command) for _ in range(12)][1:]
+    walls, cpus = [wall for wall, _ in taken], [cpu for _, cpu in taken]
+    yield Row("arbiter check, whole process", statistics.median(walls), "limit", 1.0, "s", "< 1 s")
+    # what it takes where the machine does nothing else
+    yield Row("arbiter check, user + system", statistics.median(cpus), "limit", 1.0, "s", "< 1 s")
 
 
-def _run_check(command: Path) -> float:
+def _run_check(command: Path) -> tuple[float, float]:
+    """Seconds by the clock, and of CPU."""
     environment = {**os.environ, "ARBITER_ENV": "test"}
-    begun = time.perf_counter()
-    subprocess.run([command, "check"], check=True, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+    begun, before = time.perf_counter(), os.times()
+    subprocess.run([command, "check"], check=True, cwd=PROJECT, env=environment, capture_output=True)
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - begun, cpu

@@ -102,20 +102,27 @@ def running(
     directory: Path = PROJECT,
 ) -> Iterator[Service]:
     """The orchestrator on free ports with its database in `folder`; killed at the end if it still runs."""
+    database = f"storage.url=sqlite:///{folder / 'arbiter.db'}"
+    with serving(
+        directory, folder, database, *settings, variables={"ARBITER_ENV": env, **(variables or {})}
+    ) as service:
+        yield service
+
+
+@contextmanager
+def serving(
+    directory: Path, logs: Path, *settings: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """The application in `directory` on free ports, its output in `logs`; killed at the end if it still runs."""
     port, management = free_port(), free_port()
-    overrides = [
-        f"server.port={port}",
-        f"management.port={management}",
-        f"storage.url=sqlite:///{folder / 'arbiter.db'}",
-        *settings,
-    ]
+    overrides = [f"server.port={port}", f"management.port={management}", *settings]
     command = [*ARBITER, "run", *(word for override in overrides for word in ("--set", override))]
-    log = folder / f"service-{port}.log"
+    log = logs / f"service-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=directory,
-            env=clean_environment(ARBITER_ENV=env, **(variables or {})),
+            env=clean_environment(**(variables or {})),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -9,11 +9,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import httpx2
 import pytest
 
 import arbiter as framework
 from arbiter.cli.new import FrameworkNotFound, NameRefused, TargetExists, new_application
-from tests.processes import PROJECT, arbiter, clean_environment
+from tests.processes import PROJECT, arbiter, clean_environment, serving
 
 TEMPLATE = Path(framework.__file__).parent / "template"
 
@@ -31,6 +32,14 @@ def make(target: str, folder: Path, *words: str, limit_s: float = 60) -> subproc
     )
 
 
+def built_wheel(folder: Path) -> Path:
+    """A wheel of this framework, in `folder`."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
 def test_its_own_tests_pass_at_once(tmp_path: Path) -> None:
     """`make test` and `make check` of a new application succeed, in the environment that is there."""
     written = arbiter("new", "tea-shop", directory=tmp_path)
@@ -45,10 +54,24 @@ def test_its_own_tests_pass_at_once(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@pytest.mark.soak
-def test_a_new_application_sets_itself_up(tmp_path: Path) -> None:
-    """`make test` makes its own environment, with the framework from where it is."""
+def test_it_runs_and_stops_as_a_process(tmp_path: Path) -> None:
+    """What was written is served by `arbiter run` in its folder, and SIGTERM ends it with 0."""
     arbiter("new", "tea-shop", directory=tmp_path)
+
+    with serving(tmp_path / "tea-shop", tmp_path) as service:
+        greeted = httpx2.get(f"{service.url}/greetings/Ada").json()
+        code = service.terminate()
+
+    assert greeted == {"greeting": "Hello, Ada!"}
+    assert code == 0, service.output()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("place", ["folder", "wheel"])
+def test_a_new_application_sets_itself_up(tmp_path: Path, place: str) -> None:
+    """`make test` makes its own environment, with the framework from where it is: its folder, or a wheel of it."""
+    framework = ["--framework", str(built_wheel(tmp_path))] if place == "wheel" else []
+    arbiter("new", "tea-shop", *framework, directory=tmp_path)
 
     done = make("test", tmp_path / "tea-shop", limit_s=300)
 
@@ -112,11 +135,8 @@ def test_the_wheel_holds_the_template(tmp_path: Path) -> None:
     """Every template file is in the wheel, under the package, and none looks like code of the framework."""
     if not (PROJECT / "arbiter").is_dir():
         pytest.skip("the source is hidden: this is the wheel already")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
 
-    subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
+    names = set(zipfile.ZipFile(built_wheel(tmp_path)).namelist())
 
     templates = {
         f"arbiter/template/{path.relative_to(TEMPLATE).as_posix()}" for path in TEMPLATE.rglob("*.tmpl")

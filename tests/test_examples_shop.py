@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.processes import ARBITER, PROJECT, Service, arbiter, clean_environment, free_port, until
+from tests.processes import PROJECT, Service, arbiter, clean_environment, serving, until
 
 SHOP = PROJECT / "examples" / "shop"
 
@@ -30,22 +30,8 @@ def shop(tmp_path: Path) -> Path:
 @pytest.fixture
 def service(shop: Path) -> Iterator[Service]:
     """The application, running by itself in development, ended at the latest with the test."""
-    port, management = free_port(), free_port()
-    command = [*ARBITER, "run", "--set", f"server.port={port}", "--set", f"management.port={management}"]
-    log = shop / "service.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=shop, env=clean_environment(), stdout=output, stderr=subprocess.STDOUT
-        )
-    running = Service(process, f"http://localhost:{port}", f"http://127.0.0.1:{management}", log)
-    try:
-        until(lambda: process.poll() is not None or running.is_ready(), limit_s=60, what=f"ready; {log}")
-        assert process.poll() is None, running.output()
-        yield running
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(10)
+    with serving(shop, shop) as service:
+        yield service
 
 
 def test_its_own_tests_pass(shop: Path) -> None:
