@@ -14,6 +14,7 @@ __all__ = [
     "Alarm",
     "BreakerChanged",
     "BreakerWouldOpen",
+    "CallEnded",
     "CallRejected",
     "CallRetried",
     "EventBus",
@@ -74,6 +75,19 @@ class CallRejected:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A guarded call was made and did not simply return.
+
+    `outcome` is "answer", "failure", "timeout", "ignored" or "cancelled"; `error` is the type's name.
+    """
+
+    name: str
+    outcome: str
+    duration_s: float
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 from cyclopts import App as CommandLine
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from arbiter.cli.console import out_console, print_json
 from arbiter.cli.instance import Instance
-from arbiter.cli.options import Chosen, Json
+from arbiter.cli.options import Chosen, Json, Management, Token
 from arbiter.errors import ArbiterError
 
 __all__ = ["commands"]
@@ -32,22 +32,8 @@ class Where:
     """Which instance, and what it lets in."""
 
     chosen: Chosen = EVERYTHING
-    management: Annotated[
-        str | None,
-        Parameter(
-            name="--management",
-            env_var="ARBITER_MANAGEMENT_URL",
-            help="Address of the management port; by default what the settings say.",
-        ),
-    ] = None
-    token: Annotated[
-        str | None,
-        Parameter(
-            name="--token",
-            env_var="ARBITER_MANAGEMENT__TOKEN",
-            help="The management token; by default what the settings say.",
-        ),
-    ] = None
+    management: Management = None
+    token: Token = None
 
     def instance(self) -> Instance:
         """The instance that is meant."""

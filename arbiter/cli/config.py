@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from arbiter.cli.console import out_console, print_json
-from arbiter.cli.options import Chosen, Json
+from arbiter.cli.options import Chosen, Json, Management, Token
 from arbiter.cli.reloading import Reloaded, ask_to_reload
 from arbiter.errors import ConfigurationError
 from arbiter.settings.present import Difference, Entry, differences, entries, nearest_keys
@@ -132,22 +132,8 @@ def docs(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int:
 def reload(
     chosen: Chosen = EVERYTHING,
     *,
-    management: Annotated[
-        str | None,
-        Parameter(
-            name="--management",
-            env_var="ARBITER_MANAGEMENT_URL",
-            help="Address of the management port; by default what the settings say.",
-        ),
-    ] = None,
-    token: Annotated[
-        str | None,
-        Parameter(
-            name="--token",
-            env_var="ARBITER_MANAGEMENT__TOKEN",
-            help="The management token; by default what the settings say.",
-        ),
-    ] = None,
+    management: Management = None,
+    token: Token = None,
     dry_run: Annotated[
         bool, Parameter(name="--dry-run", negative="", help="Only say what it would do.")
     ] = False,

@@ -11,9 +11,25 @@ from arbiter.app import App
 from arbiter.cli.application import load_application
 from arbiter.settings.sources import Sources
 
-__all__ = ["Chosen", "Json", "Traceback"]
+__all__ = ["Chosen", "Json", "Management", "Token", "Traceback"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Answer with one JSON document.")]
+Management = Annotated[
+    str | None,
+    Parameter(
+        name="--management",
+        env_var="ARBITER_MANAGEMENT_URL",
+        help="Address of the management port; by default what the settings say.",
+    ),
+]
+Token = Annotated[
+    str | None,
+    Parameter(
+        name="--token",
+        env_var="ARBITER_MANAGEMENT__TOKEN",
+        help="The management token; by default what the settings say.",
+    ),
+]
 Traceback = Annotated[
     bool,
     Parameter(name="--traceback", negative="", help="Show where a failure came from (ARBITER_TRACEBACK=1)."),

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from arbiter.events import CallRejected, CallRetried, FellBack
+from arbiter.events import CallEnded, CallRejected, CallRetried, FellBack
 from arbiter.masking import without_password
 from arbiter.protocols import Clock
 
@@ -25,7 +25,7 @@ _DEEPEST: Final = 4
 class RecentEvents:
     """An `EventSink` that keeps the last events, the newest last; one thread or many write, any may read.
 
-    Rejected calls, retries and fallbacks, of which there may be thousands a second, are passed over: they would push
+    Single calls, retries and fallbacks, of which there may be thousands a second, are passed over: they would push
     out all else.
 
     Args:
@@ -39,7 +39,7 @@ class RecentEvents:
 
     def publish(self, event: object) -> None:
         """Take one event; what it holds is copied, so that an exception keeps nothing alive."""
-        if not isinstance(event, CallRejected | CallRetried | FellBack):
+        if not isinstance(event, CallEnded | CallRejected | CallRetried | FellBack):
             self._events.append(
                 {"time": self._clock.now(), "event": type(event).__name__, **_fields_of(event)}
             )

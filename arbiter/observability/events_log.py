@@ -7,6 +7,7 @@ import structlog
 from arbiter.events import (
     BreakerChanged,
     BreakerWouldOpen,
+    CallEnded,
     CallRejected,
     CallRetried,
     FellBack,
@@ -33,8 +34,8 @@ class EventLog:
     """An `EventSink` that writes one line for each event of the framework, and passes over an application's
     own.
 
-    Transitions that somebody may have to act on are warnings or errors; single rejections, of which there may
-    be thousands a second, are debug lines.
+    Transitions that somebody may have to act on are warnings or errors; single calls, of which there may be
+    thousands a second, are debug lines.
     """
 
     def publish(self, event: object) -> None:  # noqa: C901, PLR0912  one case for each event
@@ -48,6 +49,14 @@ class EventLog:
                 _breaker(event)
             case BreakerWouldOpen(name=name, cause=cause):
                 log.warning("breaker.would_open", breaker=name, cause=_words(cause))
+            case CallEnded(name=name, outcome=outcome, duration_s=duration_s, error=error):
+                log.debug(
+                    "call.ended",
+                    operation=name,
+                    outcome=outcome,
+                    duration_s=round(duration_s, 6),
+                    error=error,
+                )
             case CallRejected(name=name, reason=reason):
                 log.debug("call.rejected", operation=name, reason=reason)
             case CallRetried(name=name, attempt=attempt, wait_s=wait_s, error=error):

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from arbiter.resilience.outcome import FAILURE, REJECTED
+from arbiter.resilience.states import UnwantedResult
 from arbiter.resilience.tally import BOUNDS_S, QUICK_S
 
 if TYPE_CHECKING:
@@ -59,12 +60,14 @@ class Counted:
         outcome = self._rules.outcome_of(error)
         self._breaker.judge(era, error, outcome, seconds)
         self._tally.finished(seconds, outcome)
+        self._seam.tell(outcome, seconds, error)
 
     def unwanted(self, call: tuple[float, int], result: object) -> None:
         """The call returned what its operation declares a failure."""
-        seconds = self._monotonic() - call[0]
-        self._breaker.unwanted(call[1], result, seconds)
+        seconds, error = self._monotonic() - call[0], UnwantedResult(self._seam.name, result)
+        self._breaker.failed(call[1], error, seconds)
         self._tally.finished(seconds, FAILURE)
+        self._seam.tell(FAILURE, seconds, error)
 
     def dismissed(self, call: tuple[float, int]) -> None:
         """The call turned out not to be one: nothing is counted."""

@@ -7,16 +7,19 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
+from arbiter.events import CallEnded
 from arbiter.resilience.breaker import CircuitBreaker
 from arbiter.resilience.call import NO_BREAKER, NoBreaker, Parts
 from arbiter.resilience.counted import Counted
 from arbiter.resilience.deadline import DeadlineQueue
 from arbiter.resilience.layers import Layers
+from arbiter.resilience.outcome import Outcome
 from arbiter.resilience.plan import Plan
 from arbiter.resilience.policy import Policy
 from arbiter.resilience.pool import Pool
 from arbiter.resilience.registry import policy_of
 from arbiter.resilience.settings import ResilienceSettings
+from arbiter.resilience.states import DISABLED
 from arbiter.resilience.tally import Tally
 
 __all__ = ["Fitting"]
@@ -106,3 +109,8 @@ class Fitting:
             self.gate = self
         else:
             self.gate = Counted(self) if self._parts.measure or policy.slow_call_s else self._breaker
+
+    def tell(self, outcome: Outcome, seconds: float, error: BaseException) -> None:
+        """Publish how a call ended that did not simply return, unless its circuit is disabled."""
+        if self._parts.events is not None and self._circuit.current_state != DISABLED:
+            self._parts.events.publish(CallEnded(self.name, outcome.value, seconds, type(error).__name__))

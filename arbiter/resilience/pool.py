@@ -115,7 +115,8 @@ class Pool:
         try:
             settle = partial(_give, end, work())
         except BaseException as error:  # noqa: BLE001  the waiter gets it, whatever it is
-            settle = partial(_raise, end, error)
+            trace = error.__traceback__
+            settle = partial(_raise, end, error.with_traceback(trace and trace.tb_next))  # without this frame
         with self._lock:
             self._busy -= 1
             self._idle += 1

@@ -192,6 +192,8 @@ class Seam(Fitting):
         else:
             self._breaker.judge(call.era, error, outcome, seconds)
         self.tally.finished(seconds, outcome)
+        if self._parts.events is not None:
+            self.tell(outcome, seconds, error)
         if self.tracer is not None:
             _close_span(call, error, outcome)
 

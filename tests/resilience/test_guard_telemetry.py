@@ -12,13 +12,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer, StatusCode
 
-from arbiter.errors import DeadlineExceeded, NotFound
-from arbiter.events import EventBus
+from arbiter.errors import DeadlineExceeded, NotFound, Rejected
+from arbiter.events import CallEnded, EventBus
 from arbiter.observability.events_span import SpanEvents
 from arbiter.operation import operation
 from arbiter.resilience.bulkhead import Saturated
 from arbiter.resilience.deadline import Deadlines
 from arbiter.resilience.guard import Guard
+from arbiter.resilience.outcome import Rules
 from arbiter.resilience.proxy import guarded
 from arbiter.resilience.registry import BreakerRegistry, BreakerUnknown
 from arbiter.resilience.states import CircuitOpen, TransitionRefused, UnwantedResult
@@ -212,3 +213,27 @@ def test_queues_of_closed_loops_are_let_go() -> None:
         asyncio.run(touch())
 
     assert len(deadlines._queues) == 1
+
+
+async def test_every_outcome_but_success_is_an_event() -> None:
+    """With its duration and the error's type, of coroutine methods and plain ones; a success is a count."""
+    world = World(rules=Rules(ignore=(Rejected, KeyError)), failure_threshold=100)
+    ends: list[object] = ["fine", OwnError(), NotFound("no"), KeyError(), asyncio.CancelledError()]
+
+    for end in ends:
+        await world.call(end)
+    [(late, _)] = await world.begin()
+    world.clock.advance(1)
+    await ended(late)
+    with pytest.raises(OwnError):
+        world.pay.price(OwnError())
+
+    told = [(e.name, e.outcome, e.duration_s, e.error) for e in world.log.events if isinstance(e, CallEnded)]
+    assert told == [
+        ("pay.charge", "failure", 0, "OwnError"),
+        ("pay.charge", "answer", 0, "NotFound"),
+        ("pay.charge", "ignored", 0, "KeyError"),
+        ("pay.charge", "cancelled", 0, "CancelledError"),
+        ("pay.charge", "timeout", 1, "DeadlineExceeded"),
+        ("pay.price", "failure", 0, "OwnError"),
+    ]
