@@ -7,7 +7,8 @@ from fastapi.routing import APIRoute
 
 from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.api.agents import AgentRoutes
-from arbiter.orchestrator.api.docs import serve_docs, use_problem_documents
+from arbiter.orchestrator.api.docs import describe, serve_docs
+from arbiter.orchestrator.api.models import SpecCase
 from arbiter.orchestrator.api.performance import PerformanceRoutes
 from arbiter.orchestrator.api.refusals import install
 from arbiter.orchestrator.api.registry import RegistryRoutes
@@ -51,7 +52,7 @@ def assemble(
         RegistryRoutes(registry),
     ):
         resource.add_to(app.router)
-    use_problem_documents(app)
+    describe(app, SpecCase)
     serve_docs(app)
     return app
 

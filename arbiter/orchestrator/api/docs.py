@@ -12,17 +12,20 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from arbiter.errors import StartError
 from arbiter.orchestrator.api.models import Problem
 
-__all__ = ["BODY", "problems", "serve_docs", "use_problem_documents"]
+__all__ = ["BODY", "describe", "problems", "serve_docs"]
 
 BODY = (400, 413, 415)
 """What an operation that reads a JSON body may answer besides: malformed, too large, not declared as JSON."""
 
+_REFERENCE = "#/components/schemas/{model}"
 _ALWAYS = (422, 500, 503, 504)
 _WORDS = {
     400: "The body is not JSON; the position is named.",
@@ -43,21 +46,24 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _documented(status) for status in sorted({*statuses, *_ALWAYS})}
 
 
-def use_problem_documents(app: FastAPI) -> None:
-    """Let `app` describe its problems under their own media type, which FastAPI cannot be told per response."""
+def describe(app: FastAPI, *models: type[BaseModel]) -> None:
+    """Let `app` describe what FastAPI cannot see: problems under their own media type, and `models` that a route reads
+    from a body of its own kind.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_problem_type(
-                get_openapi(
-                    title=app.title,
-                    version=app.version,
-                    summary=app.summary,
-                    description=app.description,
-                    routes=app.routes,
-                    tags=app.openapi_tags,
-                )
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
             )
+            _, more = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
+            schema["components"]["schemas"] |= more["$defs"]
+            app.openapi_schema = _with_problem_type(schema)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents

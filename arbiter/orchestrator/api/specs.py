@@ -38,22 +38,6 @@ contracts: [{type: openapi, path: docs/api.yaml}]
 """
 
 
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without references: they would be looked up in the whole document, where its definitions are not."""
-    definitions = schema.pop("$defs", {})
-
-    def resolved(part: Any) -> Any:
-        """The part with each reference replaced by what it names."""
-        if isinstance(part, list):
-            return [resolved(item) for item in part]
-        if not isinstance(part, dict):
-            return part
-        name = str(part.get("$ref", "")).rpartition("/")[2]
-        return resolved(definitions[name]) if name else {key: resolved(item) for key, item in part.items()}
-
-    return dict(resolved(schema))
-
-
 _BODY = {
     "requestBody": {
         "required": True,
@@ -61,7 +45,7 @@ _BODY = {
         "content": {
             "application/yaml": {"schema": {"type": "string"}, "examples": {"feature": {"value": _SPEC}}},
             "application/json": {"schema": {"type": "object"}},
-            CASE: {"schema": _inlined(SpecCase.model_json_schema())},
+            CASE: {"schema": {"$ref": "#/components/schemas/SpecCase"}},
         },
     }
 }

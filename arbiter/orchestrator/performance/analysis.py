@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from arbiter.orchestrator.performance.models import AnomalyKind, Profile, Severity, Trend
+from arbiter.orchestrator.performance.models import AnomalyKind, AnomalySeverity, Profile, Trend
 
 __all__ = ["History", "Judgement", "judge", "saturation"]
 
@@ -56,7 +56,7 @@ class Judgement:
     kind: AnomalyKind
     value: float
     baseline: float | None
-    severity: Severity | None
+    severity: AnomalySeverity | None
     is_over: bool
 
 
@@ -142,7 +142,7 @@ def judge(now: Profile, baseline: Profile) -> Iterable[Judgement]:
     """Hold what is seen now against what is usual; a figure that either lacks is passed over."""
     if now.p95_latency_ms is not None and baseline.p95_latency_ms:
         seen, usual = now.p95_latency_ms, baseline.p95_latency_ms
-        severity = Severity.CRITICAL if seen > 5000 else Severity.HIGH
+        severity = AnomalySeverity.CRITICAL if seen > 5000 else AnomalySeverity.HIGH
         yield Judgement(
             AnomalyKind.LATENCY_SPIKE,
             seen,
@@ -153,13 +153,13 @@ def judge(now: Profile, baseline: Profile) -> Iterable[Judgement]:
     if now.average_quality is not None and baseline.average_quality is not None:
         seen, usual = now.average_quality, baseline.average_quality
         drop = usual - seen
-        severity = Severity.CRITICAL if drop > 0.20 else Severity.HIGH
+        severity = AnomalySeverity.CRITICAL if drop > 0.20 else AnomalySeverity.HIGH
         yield Judgement(
             AnomalyKind.ACCURACY_DROP, seen, usual, severity if drop > 0.15 else None, drop < 0.05
         )
     if now.success_rate is not None and baseline.success_rate is not None:
         seen, usual = 1 - now.success_rate, 1 - baseline.success_rate
-        severity = Severity.CRITICAL if seen > 0.05 else Severity.MEDIUM
+        severity = AnomalySeverity.CRITICAL if seen > 0.05 else AnomalySeverity.MEDIUM
         yield Judgement(
             AnomalyKind.ERROR_RATE_INCREASE,
             seen,
@@ -171,7 +171,7 @@ def judge(now: Profile, baseline: Profile) -> Iterable[Judgement]:
 
 def saturation(share: float) -> Judgement:
     """Judge how much of the scarcer of CPU and memory is taken, 0 to 1."""
-    severity = Severity.CRITICAL if share > 0.95 else Severity.HIGH
+    severity = AnomalySeverity.CRITICAL if share > 0.95 else AnomalySeverity.HIGH
     return Judgement(
         AnomalyKind.RESOURCE_SATURATION, share, None, severity if share > 0.90 else None, share < 0.85
     )

@@ -16,11 +16,11 @@ __all__ = [
     "Anomalies",
     "Anomaly",
     "AnomalyKind",
+    "AnomalySeverity",
     "ChainReport",
     "EventType",
     "PerformanceEvent",
     "Profile",
-    "Severity",
     "Summary",
     "TrainingBatch",
     "TrainingSample",
@@ -137,7 +137,7 @@ class AnomalyKind(enum.StrEnum):
     RESOURCE_SATURATION = "resource_saturation"
 
 
-class Severity(enum.StrEnum):
+class AnomalySeverity(enum.StrEnum):
     """How bad it is."""
 
     MEDIUM = "medium"
@@ -150,7 +150,7 @@ class Anomaly(WireModel):
 
     agent_id: Identifier
     kind: AnomalyKind
-    severity: Severity
+    severity: AnomalySeverity
     value: float
     """What was seen: milliseconds for latency, a share from 0 to 1 for the others."""
     baseline: float | None

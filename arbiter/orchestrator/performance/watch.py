@@ -15,9 +15,9 @@ from arbiter.orchestrator.performance.models import (
     AgentPerformance,
     Anomaly,
     AnomalyKind,
+    AnomalySeverity,
     EventType,
     PerformanceEvent,
-    Severity,
 )
 from arbiter.orchestrator.performance.windows import REALTIME, WINDOWS, AgentWindows, Execution
 
@@ -122,7 +122,7 @@ def _judgements(watched: _Watched, now_s: float) -> Iterator[Judgement]:
         watched.loads.clear()
 
 
-def _anomaly(agent_id: str, judgement: Judgement, severity: Severity, since: datetime) -> Anomaly:
+def _anomaly(agent_id: str, judgement: Judgement, severity: AnomalySeverity, since: datetime) -> Anomaly:
     return Anomaly(
         agent_id=agent_id,
         kind=judgement.kind,
@@ -153,7 +153,7 @@ def told(change: Change, now: datetime) -> tuple[Alarm, PerformanceEvent]:
         subject=f"{anomaly.agent_id}/{anomaly.kind}",
         on=not change.is_over,
         summary=f"{anomaly.kind} of {anomaly.agent_id} {state}",
-        critical=anomaly.severity is Severity.CRITICAL,
+        critical=anomaly.severity is AnomalySeverity.CRITICAL,
     )
     event = PerformanceEvent(
         # so named that instances which see the same thing in the same minute store it once

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from arbiter.orchestrator.performance.analysis import History, Judgement, judge, saturation
-from arbiter.orchestrator.performance.models import AnomalyKind, Profile, Severity
+from arbiter.orchestrator.performance.models import AnomalyKind, AnomalySeverity, Profile
 
 USUAL: dict[str, Any] = {
     "window": "realtime",
@@ -39,13 +39,13 @@ def judged(kind: AnomalyKind, **figures: float | None) -> Judgement:
         (1200, None, True),
         (1201, None, False),
         (2000, None, False),
-        (2001, Severity.HIGH, False),
-        (5000, Severity.HIGH, False),
-        (5001, Severity.CRITICAL, False),
+        (2001, AnomalySeverity.HIGH, False),
+        (5000, AnomalySeverity.HIGH, False),
+        (5001, AnomalySeverity.CRITICAL, False),
     ],
 )
 def test_a_latency_spike_is_twice_the_usual_and_over_at_1_2_times(
-    p95_ms: float, severity: Severity | None, is_over: bool
+    p95_ms: float, severity: AnomalySeverity | None, is_over: bool
 ) -> None:
     """Above 2 times the baseline's p95 it begins, above 5,000 ms it is critical, at 1.2 times it is over."""
     found = judged(AnomalyKind.LATENCY_SPIKE, p95_latency_ms=p95_ms)
@@ -60,13 +60,13 @@ def test_a_latency_spike_is_twice_the_usual_and_over_at_1_2_times(
         (0.76, None, True),
         (0.74, None, False),
         (0.66, None, False),
-        (0.64, Severity.HIGH, False),
-        (0.61, Severity.HIGH, False),
-        (0.59, Severity.CRITICAL, False),
+        (0.64, AnomalySeverity.HIGH, False),
+        (0.61, AnomalySeverity.HIGH, False),
+        (0.59, AnomalySeverity.CRITICAL, False),
     ],
 )
 def test_an_accuracy_drop_is_15_points_and_over_within_5(
-    quality: float, severity: Severity | None, is_over: bool
+    quality: float, severity: AnomalySeverity | None, is_over: bool
 ) -> None:
     """More than 15 points below the baseline it begins, more than 20 is critical, less than 5 is over."""
     found = judged(AnomalyKind.ACCURACY_DROP, average_quality=quality)
@@ -81,11 +81,11 @@ def test_an_accuracy_drop_is_15_points_and_over_within_5(
         (0.885, None, True),
         (0.87, None, False),
         (0.81, None, False),
-        (0.79, Severity.CRITICAL, False),
+        (0.79, AnomalySeverity.CRITICAL, False),
     ],
 )
 def test_an_error_rate_increase_is_10_points_and_over_within_2(
-    success_rate: float, severity: Severity | None, is_over: bool
+    success_rate: float, severity: AnomalySeverity | None, is_over: bool
 ) -> None:
     """More than 10 points above the baseline's failures it begins; less than 2 above it is over."""
     found = judged(AnomalyKind.ERROR_RATE_INCREASE, success_rate=success_rate)
@@ -99,12 +99,12 @@ def test_an_error_rate_increase_is_10_points_and_over_within_2(
         (0.84, None, True),
         (0.85, None, False),
         (0.90, None, False),
-        (0.91, Severity.HIGH, False),
-        (0.96, Severity.CRITICAL, False),
+        (0.91, AnomalySeverity.HIGH, False),
+        (0.96, AnomalySeverity.CRITICAL, False),
     ],
 )
 def test_a_saturation_is_above_90_percent_and_over_below_85(
-    share: float, severity: Severity | None, is_over: bool
+    share: float, severity: AnomalySeverity | None, is_over: bool
 ) -> None:
     """CPU or memory above 90 % begins it, above 95 % is critical, below 85 % is over; no baseline is needed."""
     found = saturation(share)

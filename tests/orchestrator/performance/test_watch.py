@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from arbiter.events import Alarm
-from arbiter.orchestrator.performance.models import AnomalyKind, EventType, PerformanceEvent, Severity
+from arbiter.orchestrator.performance.models import AnomalyKind, AnomalySeverity, EventType, PerformanceEvent
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
@@ -60,7 +60,7 @@ async def test_004_a4_an_anomaly_alarms_within_30_s_and_recovers(any_database: D
         ]
         found = (await tracker.anomalies()).anomalies
         assert [(one.agent_id, one.kind, one.severity) for one in found] == [
-            ("a", AnomalyKind.LATENCY_SPIKE, Severity.HIGH)
+            ("a", AnomalyKind.LATENCY_SPIKE, AnomalySeverity.HIGH)
         ]
         assert (await tracker.agent_performance("a")).anomalies == found
         assert (await tracker.summary()).by_type[EventType.ANOMALY_DETECTED] == 1
