@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +27,18 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer, use_span
 from opentelemetry.util.types import Attributes
 
-__all__ = ["MAKER", "ContextThreadPool", "in_context", "linked_span", "span", "traced", "tracer_here"]
+from arbiter.masking import without_password
+
+__all__ = [
+    "MAKER",
+    "ContextThreadPool",
+    "in_context",
+    "linked_span",
+    "record_error",
+    "span",
+    "traced",
+    "tracer_here",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,8 +100,12 @@ def span(
         links: spans that it has to do with besides its parent.
     """
     maker = tracer or tracer_here()
-    with maker.start_as_current_span(name, kind=kind, links=list(links), attributes=attributes) as made:
-        yield made
+    made = maker.start_span(name, kind=kind, links=list(links), attributes=attributes)
+    try:
+        with _current(made):
+            yield made
+    finally:
+        made.end()
 
 
 @overload
@@ -115,6 +131,25 @@ def traced(
         return decorated
 
     return decorate if function is None else decorate(function)
+
+
+def record_error(span: Span, error: BaseException) -> None:
+    """Put an exception onto a span as OpenTelemetry's conventions want it, with passwords of addresses masked."""
+    if not span.is_recording():
+        return
+    kind = type(error)
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  somebody's __str__
+        message = ""
+    attributes = {
+        "exception.type": kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}",
+        "exception.message": without_password(message),
+        "exception.stacktrace": without_password("".join(traceback.format_exception(error))),
+    }
+    span.add_event("exception", attributes)
 
 
 def in_context(function: Callable[P, T]) -> Callable[P, T]:
@@ -227,11 +262,11 @@ def _stepped(steps: Any, name: str, attributes: Attributes) -> Generator[Any, No
 
 @contextmanager
 def _current(made: Span) -> Iterator[None]:
-    """`made` is the current span for one step; what the step raises is recorded."""
+    """`made` is the current span for the block; what it raises is recorded."""
     with use_span(made, end_on_exit=False, record_exception=False, set_status_on_exception=False):
         try:
             yield
         except Exception as error:
-            made.record_exception(error)
+            record_error(made, error)
             made.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise

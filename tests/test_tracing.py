@@ -11,6 +11,9 @@ import httpx2
 import pytest
 from opentelemetry import baggage, trace
 from opentelemetry.context import attach, detach
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from arbiter.observability.outgoing import TracingTransport, outgoing
 from arbiter.observability.settings import ObservabilitySettings
@@ -87,6 +90,28 @@ def test_a_failure_is_recorded_and_goes_on(telemetry: Telemetry) -> None:
 
     made = telemetry.memory.spans.spans[0]
     assert (made.name, made.status, made.events) == ("fail", "error", ("exception",))
+
+
+def test_a_recorded_failure_holds_no_password() -> None:
+    """Message and stack of an exception show an address without its password; an error without words is told by its type."""
+
+    class Wordless(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    memory, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    address = "postgresql://app:hunter2@db.internal/shop"
+    for error in (ConnectionError(f"cannot reach {address}"), Wordless()):
+        with pytest.raises(type(error)), span("work", tracer=provider.get_tracer("test")):
+            raise error
+
+    first, second = (made.events[0].attributes or {} for made in memory.get_finished_spans())
+    assert first["exception.type"] == "ConnectionError"
+    assert first["exception.message"] == "cannot reach postgresql://app:******@db.internal/shop"
+    assert "hunter2" not in str(first)
+    assert "test_tracing.py" in str(first["exception.stacktrace"])
+    assert str(second["exception.type"]).endswith("Wordless")
 
 
 async def test_a_traced_stream_leaves_its_consumer_alone(

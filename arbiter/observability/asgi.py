@@ -32,6 +32,7 @@ from arbiter.observability.lines import remember_span
 from arbiter.observability.propagation import W3C
 from arbiter.observability.redaction import redacted_query
 from arbiter.protocols import Measurement
+from arbiter.tracing import record_error
 
 __all__ = ["TelemetryMiddleware", "trace_id"]
 
@@ -229,5 +230,5 @@ def _describe(span: Span, method: str, outcome: Outcome, failure: BaseException 
         return
     span.set_attribute("error.type", error_type)
     if failure is not None and not isinstance(failure, asyncio.CancelledError):
-        span.record_exception(failure)
+        record_error(span, failure)
     span.set_status(StatusCode.ERROR)

@@ -31,6 +31,7 @@ from arbiter.resilience.fitting import Fitting
 from arbiter.resilience.outcome import FAILURE, IGNORED, REJECTED, SATURATED, TIMEOUT, Outcome
 from arbiter.resilience.states import CircuitOpen, UnwantedResult
 from arbiter.resilience.tally import BOUNDS_S, QUICK_S
+from arbiter.tracing import record_error
 
 __all__ = ["Seam"]
 
@@ -227,6 +228,6 @@ def _close_span(call: Call, end: BaseException, outcome: Outcome) -> None:
     if not isinstance(end, GeneratorExit):  # a coroutine may be closed in another context than its own
         detach(call.context)
     if outcome is FAILURE or outcome is TIMEOUT:
-        call.span.record_exception(end)
+        record_error(call.span, end)
         call.span.set_status(Status(StatusCode.ERROR, type(end).__name__))
     call.span.end()

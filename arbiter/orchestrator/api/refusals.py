@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arbiter.errors import ArbiterError
 from arbiter.serving.problems import FieldError, problem, problem_of
+from arbiter.tracing import record_error
 
 __all__ = ["Unforeseen", "answer", "install"]
 
@@ -86,7 +87,7 @@ class Unforeseen:
 
 
 def _tell(scope: Scope, error: Exception) -> None:
-    trace.get_current_span().record_exception(error)
+    record_error(trace.get_current_span(), error)
     log.error("request failed", method=scope.get("method"), route=_template(scope), exc_info=error)
 
 
