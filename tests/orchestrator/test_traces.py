@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -17,12 +19,18 @@ from containers.application import Application
 from tests.orchestrator.kit import agent
 
 
-def at(folder: Path) -> dict[str, str]:
-    """Settings that keep everything in this folder."""
-    return {
+@asynccontextmanager
+async def asking(application: Applications, folder: Path) -> AsyncIterator[tuple[Application, ArbiterClient]]:
+    """The orchestrator with its data in this folder and one agent, and a client of it."""
+    settings = {
         "storage.url": f"sqlite:///{folder / 'arbiter.db'}",
         "caws.record": f"{folder / 'verdicts.jsonl'}",
     }
+    async with application(Application, settings=settings) as arbiter:
+        transport = httpx2.ASGITransport(arbiter.asgi())
+        async with ArbiterClient("http://arbiter", transport=transport) as client:
+            await client.register_agent(AgentDraft.model_validate(agent("ada")))
+            yield arbiter, client
 
 
 def lineage(of: RecordedSpan, recorded: Recording) -> list[str]:
@@ -35,16 +43,13 @@ async def test_one_trace_runs_from_client_to_database(
     application: Applications, recorded: Recording, tmp_path: Path
 ) -> None:
     """What the client does within a span, the service does in the same trace, and the later flush is linked to it."""
-    async with application(Application, settings=at(tmp_path)) as arbiter:
-        transport = httpx2.ASGITransport(arbiter.asgi())
-        async with ArbiterClient("http://arbiter", transport=transport) as client:
-            await client.register_agent(AgentDraft.model_validate(agent("ada")))
-            with span("job", tracer=arbiter.tracer()):
-                decision = await client.route(Task(task_type="code-review"))
-            await arbiter.tracker().flush()
-            done = Outcome(success=True, quality_score=0.9, latency_ms=1200)
-            await client.report_outcome(decision.task_id, done)
-            await client.validate_spec("id: nothing")
+    async with asking(application, tmp_path) as (arbiter, client):
+        with span("job", tracer=arbiter.tracer()):
+            decision = await client.route(Task(task_type="code-review"))
+        await arbiter.tracker().flush()
+        done = Outcome(success=True, quality_score=0.9, latency_ms=1200)
+        await client.report_outcome(decision.task_id, done)
+        await client.validate_spec("id: nothing")
 
     (job,) = recorded.spans_of("job")
     ways = [lineage(one, recorded) for one in recorded.spans if one.trace_id == job.trace_id]
@@ -71,15 +76,12 @@ async def test_every_operation_says_on_its_span_what_it_did(
     application: Applications, recorded: Recording, tmp_path: Path
 ) -> None:
     """Registration, query, decision, judgement, outcome and event carry what a reader of the trace asks for."""
-    async with application(Application, settings=at(tmp_path)) as arbiter:
-        transport = httpx2.ASGITransport(arbiter.asgi())
-        async with ArbiterClient("http://arbiter", transport=transport) as client:
-            await client.register_agent(AgentDraft.model_validate(agent("ada")))
-            await client.find_agents()
-            decision = await client.route(Task(task_type="code-review"))
-            done = Outcome(success=True, quality_score=0.9, latency_ms=1200)
-            await client.report_outcome(decision.task_id, done)
-            await client.validate_spec("id: nothing")
+    async with asking(application, tmp_path) as (_, client):
+        await client.find_agents()
+        decision = await client.route(Task(task_type="code-review"))
+        done = Outcome(success=True, quality_score=0.9, latency_ms=1200)
+        await client.report_outcome(decision.task_id, done)
+        await client.validate_spec("id: nothing")
 
     said = {one.name: {key.removeprefix("arbiter.") for key in one.attributes} for one in recorded.spans}
     assert said["registry.register"] >= {"registry.agent_id", "registry.task_types"}
