@@ -79,6 +79,9 @@ def _resource_problems(provider: AnyProvider, name: str) -> Iterator[Problem]:
 
 
 def _hidden_providers(provider: Any, name: str) -> Iterator[Problem]:
+    if isinstance(provider, providers.Object) and isinstance(provider.provides, providers.Provider):
+        message = "an Object holds a provider, and it is not copied: each container would use the class's own"
+        yield Problem("hidden", name, message, "write the provider itself, or its `.provider` to hand it on")
     for parameter, value in _plain_arguments(provider):
         kind = "Dict" if isinstance(value, Mapping) else "List"
         if not isinstance(value, list | tuple | set | frozenset | dict):

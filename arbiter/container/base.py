@@ -132,7 +132,9 @@ class Container(containers.DeclarativeContainer, metaclass=_ContainerMeta):
             try:
                 container = super().__new__(cls, **overriding_providers)
             except NonCopyableArgumentError as error:
-                raise GraphInvalid(_all_problems(cls)) from error
+                if problems := _all_problems(cls):
+                    raise GraphInvalid(problems) from error
+                raise
             for hidden, name in cls._replaced.items():
                 old = container.providers[hidden]
                 delattr(container, hidden)

@@ -135,6 +135,17 @@ def test_providers_in_a_plain_list_are_found() -> None:
     ]
 
 
+def test_a_provider_in_an_object_is_found() -> None:
+    """An Object is not copied into the instance, so that a provider in it would be the class's own."""
+    database = providers.Resource(journal.resource("database"))
+    container = one(providers.Singleton(Plain, providers.Object(database)), database=database)
+
+    (problem,) = container.validate()
+
+    assert (problem.code, problem.place) == ("hidden", "it")
+    assert "`.provider`" in problem.hint
+
+
 async def test_a_second_yield_is_explained() -> None:
     """A resource yields once."""
 
