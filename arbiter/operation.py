@@ -5,7 +5,6 @@ Every public method of a guarded component is an operation; the decorator is for
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -132,6 +131,8 @@ def offloaded(
     @functools.wraps(method)
     async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call it on a thread, and wait."""
+        import asyncio  # noqa: PLC0415  whoever awaits has it; a command line that needs none starts sooner
+
         return await asyncio.to_thread(method, self, *args, **kwargs)
 
     setattr(run, _OFFLOADED, method)

@@ -75,6 +75,13 @@ def test_numstat_says_the_same() -> None:
     assert change_of_numstat(records).files == expected
 
 
+def test_a_name_may_hold_what_unicode_calls_a_lines_end() -> None:
+    """Lines of numstat end where git ends them, with a carriage return before it on some systems."""
+    change = change_of_numstat("1\t0\tsrc/a\u2028b\x85.py\r\n2\t1\tc.py\n")
+
+    assert [(file.path, file.added) for file in change.files] == [("src/a\u2028b\x85.py", 1), ("c.py", 2)]
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [

@@ -90,10 +90,10 @@ def test_numstat_from_standard_input(project: Path) -> None:
 
 
 def test_checking_a_spec_loads_nothing_heavy() -> None:
-    """In a pre-commit hook imports are what a person waits for: no models, traces, logs, colours, server or client."""
+    """In a pre-commit hook imports are what a person waits for: no loop, models, traces, logs, colours or server."""
     program = (
         "import sys; from arbiter.cli.commands import run; code = run(sys.argv[1:]);"
-        "print(sorted({'pydantic', 'opentelemetry', 'structlog', 'rich', 'fastapi', 'unidiff', 'defusedxml'}"
+        "print(sorted({'asyncio', 'pydantic', 'opentelemetry', 'structlog', 'rich', 'fastapi', 'unidiff', 'defusedxml'}"
         " & set(sys.modules)), file=sys.stderr); sys.exit(code)"
     )
     command = [sys.executable, "-c", program, "caws", "check", str(ROOT / ".caws" / "working-spec.yaml")]
