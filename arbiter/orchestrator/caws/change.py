@@ -12,6 +12,8 @@ from arbiter.errors import Invalid
 __all__ = ["Change", "ChangeUnreadable", "ChangedFile", "change_of_diff", "change_of_numstat"]
 
 _DIFF_START = re.compile(r"^(?:diff --git |--- |Index: )", re.MULTILINE)
+_COMBINED = re.compile(r"^diff --(?:cc|combined) ", re.MULTILINE)
+_GIT_HEADER = re.compile(r"^diff --git (?:\"?([abciow12])/.* \"?([abciow12])/)?", re.MULTILINE)
 _ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _BRACED = re.compile(r"^(.*)\{(.*) => (.*)\}(.*)$", re.DOTALL)
@@ -67,29 +69,42 @@ def change_of_diff(text: str, source: str = "the diff") -> Change:
     """The change that a unified diff describes; git's extended headers are understood.
 
     Raises:
-        ChangeUnreadable: it is no diff, or its hunks do not hold what their headers say.
+        ChangeUnreadable: it is no diff, its hunks do not hold what their headers say, or it is one of a merge with
+            several parents, whose lines cannot be told apart.
     """
     from unidiff.errors import UnidiffParseError  # noqa: PLC0415  a spec alone needs none of it
     from unidiff.patch import PatchSet  # noqa: PLC0415
 
     if text.strip() and not _DIFF_START.search(text):
         raise ChangeUnreadable("it holds no diff")
+    if _COMBINED.search(text):
+        raise ChangeUnreadable("it is the combined diff of a merge, not one against a single base")
     try:
         patches = PatchSet(text)
     except UnidiffParseError as error:
         raise ChangeUnreadable(str(error)[:200]) from error
-    return Change(_merged(_of_patch(patch) for patch in patches), source)
+    before, after = _prefixes(text)
+    return Change(_merged(_of_patch(patch, before, after) for patch in patches), source)
 
 
-def _of_patch(patch: object) -> ChangedFile:
+def _prefixes(text: str) -> tuple[str, str]:
+    """What stands before old and new paths: `a/` and `b/`, or what git is set to (diff.mnemonicPrefix, diff.noprefix)."""
+    header = _GIT_HEADER.search(text)
+    if header is None:
+        return "a/", "b/"
+    old, new = header.groups()
+    return (f"{old}/", f"{new}/") if old and old != new else ("", "")
+
+
+def _of_patch(patch: object, before: str, after: str) -> ChangedFile:
     source, target = str(getattr(patch, "source_file", "")), str(getattr(patch, "target_file", ""))
     renamed, deleted = (
         bool(getattr(patch, "is_rename", False)),
         bool(getattr(patch, "is_removed_file", False)),
     )
-    path, old = _plain(source if deleted else target, "b/"), _plain(source, "a/") if renamed else ""
+    path, old = _plain(target, after), _plain(source, before) if renamed else ""
     return ChangedFile(
-        _plain(source, "a/") if deleted else path,
+        _plain(source, before) if deleted else path,
         int(getattr(patch, "added", 0)),
         int(getattr(patch, "removed", 0)),
         old_path=old if old != path else "",

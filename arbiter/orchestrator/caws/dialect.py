@@ -102,7 +102,7 @@ class Misread:
             raise NotAMapping("no YAML: a dash stands where a value is expected", line, column)
         elif event.style in ("|", ">") and _COMMENTED_BLOCK.match(self._document, at):
             raise NotAMapping("no YAML: a blank is expected before the comment", line, column)
-        elif event.implicit[0] and self._document[at - 1 : at] == "?":
+        elif self._document[at - 1 : at] == "?":
             raise NotAMapping(f"no YAML: {_QUESTION}", line, column - 1)
 
 

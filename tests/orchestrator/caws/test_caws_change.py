@@ -65,6 +65,26 @@ def test_a_diff_is_read_with_all_that_git_writes() -> None:
     assert change_of_diff(DIFF).files == FILES
 
 
+@pytest.mark.parametrize(("old", "new"), [("a/", "b/"), ("i/", "w/"), ("c/", "i/"), ("1/", "2/"), ("", "")])
+def test_prefixes_are_those_that_git_is_set_to(old: str, new: str) -> None:
+    """`diff.mnemonicPrefix` and `diff.noprefix` change no path, also in a folder that is called like a prefix."""
+    diff = (
+        f"diff --git {old}b/x.py {new}b/x.py\n--- {old}b/x.py\n+++ {new}b/x.py\n@@ -1 +1 @@\n-1\n+2\n"
+        f"diff --git {old}a/y.py {new}a/y.py\ndeleted file mode 100644\n--- {old}a/y.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n"
+        f"diff --git {old}c/z.py {new}c/z.py\nnew file mode 100644\n--- /dev/null\n+++ {new}c/z.py\n@@ -0,0 +1 @@\n+1\n"
+    )
+
+    assert [file.path for file in change_of_diff(diff).files] == ["b/x.py", "a/y.py", "c/z.py"]
+
+
+def test_a_combined_diff_is_refused() -> None:
+    """Its lines have a column for each parent: counted as any other they would be none."""
+    diff = "diff --cc f\nindex 1,2..0\n--- a/f\n+++ b/f\n@@@ -1,1 -1,1 +1,2 @@@\n  a\n++b\n"
+
+    with pytest.raises(ChangeUnreadable, match="merge"):
+        change_of_diff(diff)
+
+
 def test_numstat_says_the_same() -> None:
     """Plain, with braces and quotes; only that a file is gone it does not say."""
     plain = '-\t-\tbin.dat\n0\t1\tdel.txt\n0\t0\told.txt => new/name.txt\n0\t0\trun.sh\n1\t0\t"\\303\\274ml\\"aut.txt"\n1\t1\tsql.sql\n'
