@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from arbiter.protocols import Measurement
 
-__all__ = ["CountedSpans", "Delivery", "Door", "FlushReport", "is_full"]
+__all__ = ["CountedSpans", "Delivery", "Door", "FlushReport", "has_ended", "is_full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,8 @@ class CountedSpans(BatchSpanProcessor):
         with self._lock:
             self._accepted += 1
             self._dropped += is_full(self._batch_processor)
-        super().on_end(span)
+        if not has_ended(self._batch_processor):
+            super().on_end(span)
 
     @property
     def delivery(self) -> Delivery:
@@ -105,7 +106,12 @@ class CountedSpans(BatchSpanProcessor):
 def is_full(batches: Any) -> bool:
     """Whether the SDK's batch processor would drop one item more, which it does in silence; its own condition."""
     queue = batches._queue
-    return bool(batches._shutdown or len(queue) == queue.maxlen)
+    return has_ended(batches) or len(queue) == queue.maxlen
+
+
+def has_ended(batches: Any) -> bool:
+    """Whether the SDK's batch processor takes nothing any more; it writes a line about each item, with nobody to act on it."""
+    return bool(batches._shutdown)
 
 
 class Door(SpanExporter):

@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceFlags
 
-from arbiter.observability.delivery import Delivery, Door, is_full
+from arbiter.observability.delivery import Delivery, Door, has_ended, is_full
 from arbiter.observability.lines import tamed
 
 __all__ = ["LogExport"]
@@ -63,7 +63,8 @@ class LogExport:
         with self._lock:
             self._accepted += 1
             self._dropped += is_full(self._batches)
-        self._batches.emit(record)
+        if not has_ended(self._batches):
+            self._batches.emit(record)
 
     @property
     def delivery(self) -> Delivery:
