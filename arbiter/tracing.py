@@ -74,7 +74,8 @@ def linked_span(name: str, origins: Sequence[Span], attributes: Attributes = Non
         yield trace.INVALID_SPAN
         return
     links = [Link(found.get_span_context()) for found in valid.values()]
-    with makers[0].start_as_current_span(name, Context(), attributes=attributes, links=links) as made:
+    made = makers[0].start_span(name, Context(), attributes=attributes, links=links)
+    with _ending(made):
         yield made
 
 
@@ -101,11 +102,8 @@ def span(
     """
     maker = tracer or tracer_here()
     made = maker.start_span(name, kind=kind, links=list(links), attributes=attributes)
-    try:
-        with _current(made):
-            yield made
-    finally:
-        made.end()
+    with _ending(made):
+        yield made
 
 
 @overload
@@ -257,6 +255,16 @@ def _stepped(steps: Any, name: str, attributes: Attributes) -> Generator[Any, No
     finally:
         with _current(made):
             steps.close()
+        made.end()
+
+
+@contextmanager
+def _ending(made: Span) -> Iterator[None]:
+    """`made` is the current span for the block, and ends with it."""
+    try:
+        with _current(made):
+            yield
+    finally:
         made.end()
 
 
