@@ -12,6 +12,7 @@ from benchmarks.harness import Row, present, save
 
 SUITES = (
     "caws",
+    "components",
     "conformance",
     "container",
     "guard",
