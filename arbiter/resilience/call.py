@@ -48,9 +48,11 @@ class Call(Expiring):
 class NoBreaker:
     """What stands in a breaker's place when settings take it out."""
 
-    __slots__ = ()
-    era: Final = 0
-    quiet: Final = True
+    __slots__ = ("era", "quiet")
+
+    def __init__(self) -> None:
+        self.era: Final = 0
+        self.quiet: Final = True
 
     def admit(self) -> int:
         """Let the call through."""

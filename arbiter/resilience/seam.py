@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from asyncio import current_task, get_running_loop
 from bisect import bisect_left
-from typing import Final
 
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
@@ -40,9 +39,6 @@ class Seam(Fitting):
     """One operation's guard, shared by every proxy that has the operation's name. See `Fitting` for its arguments."""
 
     __slots__ = ()
-
-    era: Final = 0
-    quiet: Final = False
 
     # The bracket around a call.
 
