@@ -1,4 +1,4 @@
-"""What makes the API of built components."""
+"""What makes the API of built components: its resources, in order."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ def create_api(
     Probes, request telemetry and the limit of the body's size are layers that the composition puts around it.
     """
     # FastAPI is a sixth of a start, which nobody pays for who only looks at the composition (docs/start.md)
-    from arbiter.orchestrator.api.assembly import assemble  # noqa: PLC0415
+    from arbiter.orchestrator.api import assembly  # noqa: PLC0415
 
-    return assemble(registry=registry, router=router, validator=validator, tracker=tracker, version=version)
+    return assembly.assemble(
+        version,
+        assembly.AgentRoutes(registry, tracker),
+        assembly.TaskRoutes(router),
+        assembly.SpecRoutes(validator),
+        assembly.PerformanceRoutes(tracker),
+        assembly.RegistryRoutes(registry),
+    )

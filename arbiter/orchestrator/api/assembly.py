@@ -1,11 +1,12 @@
-"""The API as a whole: its resources in order, how it refuses, where it is documented. Brings FastAPI with it."""
+"""The API as a whole: how it is described, how it refuses, where it is documented. Brings FastAPI with it."""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from typing import Protocol
+
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.api.agents import AgentRoutes
 from arbiter.orchestrator.api.docs import describe, serve_docs
 from arbiter.orchestrator.api.models import SpecCase
@@ -15,11 +16,16 @@ from arbiter.orchestrator.api.registry import RegistryRoutes
 from arbiter.orchestrator.api.specs import SpecRoutes
 from arbiter.orchestrator.api.tasks import TaskRoutes
 from arbiter.orchestrator.api.wire import JsonRoute
-from arbiter.orchestrator.caws.validator import CawsValidator
-from arbiter.orchestrator.performance.tracker import PerformanceTracker
-from arbiter.orchestrator.routing.router import TaskRouter
 
-__all__ = ["assemble"]
+__all__ = [
+    "AgentRoutes",
+    "PerformanceRoutes",
+    "RegistryRoutes",
+    "Resource",
+    "SpecRoutes",
+    "TaskRoutes",
+    "assemble",
+]
 
 _TAGS = [
     {"name": "agents", "description": "Who there is, what they can do, and how they have done."},
@@ -30,27 +36,19 @@ _TAGS = [
 ]
 
 
-def assemble(
-    *,
-    registry: AgentRegistry,
-    router: TaskRouter,
-    validator: CawsValidator,
-    tracker: PerformanceTracker,
-    version: str,
-) -> FastAPI:
-    """The orchestrator's API over built components, as an ASGI application.
+class Resource(Protocol):
+    """A part of the API."""
 
-    Probes, request telemetry and the limit of the body's size are layers that the composition puts around it.
-    """
+    def add_to(self, router: APIRouter) -> None:
+        """Serve it."""
+        ...
+
+
+def assemble(version: str, *resources: Resource) -> FastAPI:
+    """An application that serves these, refuses as they say, and documents itself."""
     app = _application(version)
     install(app)
-    for resource in (
-        AgentRoutes(registry, tracker),
-        TaskRoutes(router),
-        SpecRoutes(validator),
-        PerformanceRoutes(tracker),
-        RegistryRoutes(registry),
-    ):
+    for resource in resources:
         resource.add_to(app.router)
     describe(app, SpecCase)
     serve_docs(app)
