@@ -129,9 +129,8 @@ def change_of_numstat(text: str, source: str = "the numstat") -> Change:
 
 
 def _of_lines(text: str) -> Iterator[ChangedFile]:
-    for line in (
-        written.rstrip("\r") for written in text.split("\n")
-    ):  # a name may hold what Unicode calls a line's end
+    for written in text.split("\n"):  # a name may hold what Unicode calls a line's end
+        line = written.rstrip("\r")
         if line.strip():
             added, removed, name = _columns(line)
             old, path = _renamed(name)
