@@ -115,7 +115,7 @@ class TelemetryMiddleware:
             if self._access_log:
                 _log(requests.method, scope["path"], ended - begun, outcome)
             if trace is not None:
-                _end(trace, requests.method, outcome, failure, ended)
+                _end(trace, scope, requests.method, outcome, failure, ended)
 
     def measurements(self) -> Iterable[Measurement]:
         """`http.server.request.duration` and `http.server.active_requests`."""
@@ -132,8 +132,6 @@ class TelemetryMiddleware:
             "url.scheme": requests.scheme,
         }
         span = self._tracer.start_span(requests.method, context, SpanKind.SERVER, attributes)
-        if span.is_recording():
-            span.set_attributes(_more_attributes(scope, requests.method))
         return span, otel_context.attach(set_span_in_context(span, context))
 
     def _callers_context(self, headers: Iterable[tuple[bytes, bytes]]) -> Context:
@@ -147,6 +145,7 @@ class TelemetryMiddleware:
 
 def _end(
     trace: tuple[Span, Token[Context]],
+    scope: Scope,
     method: str,
     outcome: Outcome,
     failure: BaseException | None,
@@ -156,7 +155,7 @@ def _end(
     if failure is not None:
         remember_span(failure, span.get_span_context())
     if span.is_recording():
-        _describe(span, method, outcome, failure)
+        _describe(span, scope, method, outcome, failure)
     # Work after the answer's end (background tasks) is not the client's wait.
     span.end(time.time_ns() - int((perf_counter() - ended) * 1e9))
     otel_context.detach(token)
@@ -219,16 +218,17 @@ def _more_attributes(scope: Scope, method: str) -> dict[str, str | int]:
     return attributes
 
 
-def _describe(span: Span, method: str, outcome: Outcome, failure: BaseException | None) -> None:
+def _describe(span: Span, scope: Scope, method: str, outcome: Outcome, failure: BaseException | None) -> None:
     status, route, error_type = outcome
+    attributes = _more_attributes(scope, method)
     if route:
         span.update_name(f"{method} {route}")
-        span.set_attribute("http.route", route)
+        attributes["http.route"] = route
     if status:
-        span.set_attribute("http.response.status_code", status)
-    if not error_type:
-        return
-    span.set_attribute("error.type", error_type)
+        attributes["http.response.status_code"] = status
+    if error_type:
+        attributes["error.type"] = error_type
+        span.set_status(StatusCode.ERROR)
+    span.set_attributes(attributes)  # all at once: each call alone takes a lock
     if failure is not None and not isinstance(failure, asyncio.CancelledError):
         record_error(span, failure)
-    span.set_status(StatusCode.ERROR)
