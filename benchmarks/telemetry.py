@@ -1,9 +1,9 @@
 """What telemetry costs: requests through the ASGI layer beside the stock instrumentation, and one log line.
 
-A process serves a small Starlette endpoint by uvicorn, bare and under each layer, every one on a port of its own; another
-sends the requests over eight connections. A request costs what CPU time the serving process needs for it, the exporter's
-thread included: on a machine with other work to do that is what requests a second depend on. Both layers have the same
-exporter, a batch processor that discards.
+A process serves a small Starlette endpoint by uvicorn, bare and under each layer; another one sends the requests over eight
+connections. A request costs what CPU time the serving process needs for it, the exporter's thread
+included: on a machine with other work to do that is what requests a second depend on. Both layers have the same exporter, a
+batch processor that discards.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import logging
 import multiprocessing
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 import structlog
@@ -56,12 +56,15 @@ def rows() -> list[Row]:
 
 
 def _request_rows() -> list[Row]:
-    with _collector() as collector, _serving(collector) as (ports, cpu_s), ExitStack() as closing:
-        cases = {
-            name: _requests([closing.enter_context(_connected(port)) for _ in range(_CONNECTIONS)], cpu_s)
-            for name, port in ports.items()
-        }
-        cost = interleaved(cases, rounds=9, calls=400)
+    with _collector() as collector, ExitStack() as closing:
+        cases: dict[str, Callable[[int], float]] = {}
+        # One process for what is compared, so that its place in caches and on cores is the same; not for those that
+        # export for real, whose threads would be at work while others are measured.
+        for names in (tuple(_CASES)[:-2], ("alive",), ("dead",)):
+            pipe, ports = closing.enter_context(_serving(names, collector))
+            for name, port in ports.items():
+                cases[name] = closing.enter_context(_requests(pipe, port))
+        cost = interleaved(cases, rounds=15, calls=512)  # as many as make a batch of spans
     rate = {name: 1 / seconds for name, seconds in cost.items()}
     unit, stock = "1/s", "stock ASGI instrumentation"
     return [
@@ -117,7 +120,7 @@ def _collector() -> Iterator[str]:
     process.kill()
 
 
-def _collect(pipe: Connection) -> None:
+def _collect(pipe: Pipe) -> None:
     from tests.observability.receiver import receiving
 
     with receiving() as received:
@@ -126,70 +129,70 @@ def _collect(pipe: Connection) -> None:
 
 
 @contextmanager
-def _serving(collector: str) -> Iterator[tuple[dict[str, int], Callable[[], float]]]:
-    """The ports of a process that serves every case, and how to ask for the CPU seconds that it has used."""
+def _serving(names: Sequence[str], collector: str) -> Iterator[tuple[Pipe, dict[str, int]]]:
+    """A process that serves these cases, each on a port of its own; the pipe asks for the CPU time that it has used."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(there, collector), daemon=True
+        target=_serve, args=(there, names, collector), daemon=True
     )
     process.start()
-
-    def cpu_s() -> float:
-        here.send(None)
-        return float(here.recv())
-
-    yield here.recv(), cpu_s
-    process.kill()
+    try:
+        yield here, here.recv()
+    finally:
+        process.kill()
 
 
-def _serve(pipe: Connection, collector: str) -> None:
+def _serve(pipe: Pipe, names: Sequence[str], collector: str) -> None:
     import uvicorn
 
     logging.disable()  # what the exporter has to say of a dead collector
-    with socket.socket() as taken:  # bound and not listening: whoever connects is refused
-        taken.bind(("127.0.0.1", 0))
-        cases = {
-            "none": _endpoint(),
-            "off": _ours(None),
-            "ours all": _ours(_provider(ALWAYS_ON)),
-            "stock all": _stock(_provider(ALWAYS_ON)),
-            "ours 5 %": _ours(_provider(ParentBased(TraceIdRatioBased(0.05)))),
-            "stock 5 %": _stock(_provider(ParentBased(TraceIdRatioBased(0.05)))),
-            "alive": _exporting(collector),
-            "dead": _exporting(f"http://127.0.0.1:{taken.getsockname()[1]}"),
-        }
 
-        async def serve() -> None:
-            servers, ports = [], {}
-            for name, app in cases.items():
-                listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-                ports[name] = listener.getsockname()[1]
-                config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
-                server = uvicorn.Server(config)
-                servers.append(asyncio.create_task(server.serve(sockets=[listener])))
+    async def serve() -> None:
+        listeners = {name: socket.create_server(("127.0.0.1", 0), backlog=64) for name in names}
+        with socket.socket() as refusing:  # bound and not listening
+            refusing.bind(("127.0.0.1", 0))
+            nobody = f"http://127.0.0.1:{refusing.getsockname()[1]}"
+            apps = {name: _CASES[name](collector, nobody) for name in names}
             asyncio.get_running_loop().add_reader(pipe.fileno(), answer)
-            pipe.send(ports)
+            pipe.send({name: listener.getsockname()[1] for name, listener in listeners.items()})
+            servers = [uvicorn.Server(configured(app)).serve([listeners[name]]) for name, app in apps.items()]
             await asyncio.gather(*servers)
 
-        def answer() -> None:
-            pipe.recv()
-            pipe.send(time.process_time())
+    def configured(app: Any) -> uvicorn.Config:
+        return uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
 
-        with asyncio.Runner(loop_factory=uvicorn.Config(_endpoint()).get_loop_factory()) as runner:
-            runner.run(serve())
+    def answer() -> None:
+        pipe.recv()
+        pipe.send(time.process_time())
+
+    with asyncio.Runner(loop_factory=configured(None).get_loop_factory()) as runner:
+        runner.run(serve())
+
+
+_CASES: Mapping[str, Callable[[str, str], Any]] = {
+    "none": lambda _, __: _endpoint(),
+    "off": lambda _, __: _ours(None),
+    "ours all": lambda _, __: _ours(_provider(ALWAYS_ON)),
+    "stock all": lambda _, __: _stock(_provider(ALWAYS_ON)),
+    "ours 5 %": lambda _, __: _ours(_provider(ParentBased(TraceIdRatioBased(0.05)))),
+    "stock 5 %": lambda _, __: _stock(_provider(ParentBased(TraceIdRatioBased(0.05)))),
+    "alive": lambda collector, _: _exporting(collector),
+    "dead": lambda _, refusing: _exporting(refusing),
+}
+"""How each case's application is made, given the addresses of a collector and of nobody."""
 
 
 @contextmanager
-def _connected(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        yield connection
+def _requests(pipe: Pipe, port: int) -> Iterator[Callable[[int], float]]:
+    """Sends so many requests over eight connections, and says what CPU time the serving process needed for them."""
 
+    def cpu_s() -> float:
+        pipe.send(None)
+        return float(pipe.recv())
 
-def _requests(connections: Sequence[socket.socket], cpu_s: Callable[[], float]) -> Callable[[int], float]:
     def ask(count: int) -> float:
         began = cpu_s()
-        for _ in range(count // len(connections)):
+        for _ in range(count // _CONNECTIONS):
             for connection in connections:
                 connection.sendall(_REQUEST)
             for connection in connections:
@@ -199,7 +202,11 @@ def _requests(connections: Sequence[socket.socket], cpu_s: Callable[[], float]) 
                 assert answer.startswith(b"HTTP/1.1 200"), answer
         return cpu_s() - began
 
-    return ask
+    with ExitStack() as closing:
+        connections = [
+            closing.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(_CONNECTIONS)
+        ]
+        yield ask
 
 
 def _line_rows() -> list[Row]:
