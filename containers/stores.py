@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from arbiter.orchestrator.agents.contents import Store as AgentsKept
 from arbiter.orchestrator.performance.contents import Store as EventsKept
-from arbiter.orchestrator.routing.ports import Store as DecisionsKept
+from arbiter.orchestrator.routing.contents import Store as DecisionsKept
 from arbiter.orchestrator.storage.database import Database
 
 __all__ = ["agent_store", "event_store", "routing_store"]

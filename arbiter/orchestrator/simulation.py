@@ -19,8 +19,9 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from arbiter.orchestrator.routing.board import Board, Weights
+from arbiter.orchestrator.routing.contents import ArmRow
 from arbiter.orchestrator.routing.draws import Draws
-from arbiter.orchestrator.routing.ports import ArmRow, Requirement
+from arbiter.orchestrator.routing.ports import Requirement
 from arbiter.orchestrator.routing.scoring import Arms
 from arbiter.orchestrator.routing.settings import RoutingSettings, StrategyName
 from arbiter.orchestrator.routing.strategies import STRATEGIES, Thompson, Turns

@@ -32,7 +32,7 @@ from arbiter.orchestrator.caws.external import ExternalValidator
 from arbiter.orchestrator.caws.validator import CawsValidator
 from arbiter.orchestrator.performance.contents import Store as EventsKept
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
-from arbiter.orchestrator.routing.ports import Store as DecisionsKept
+from arbiter.orchestrator.routing.contents import Store as DecisionsKept
 from arbiter.orchestrator.routing.router import TaskRouter
 from arbiter.orchestrator.storage.database import Database
 from arbiter.resilience.guard import Guard

@@ -9,8 +9,9 @@ from typing import Final
 
 import structlog
 
+from arbiter.orchestrator.routing.contents import ArmRow, Store
 from arbiter.orchestrator.routing.holding import Holding
-from arbiter.orchestrator.routing.ports import ArmRow, Registration, Store
+from arbiter.orchestrator.routing.ports import Registration
 from arbiter.orchestrator.routing.scoring import Arms
 from arbiter.protocols import Clock
 

@@ -11,8 +11,9 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from arbiter.errors import NotFound
+from arbiter.orchestrator.routing.contents import Record, Refusal, Store
 from arbiter.orchestrator.routing.leases import Lease, Leases
-from arbiter.orchestrator.routing.ports import Record, Refusal, Registration, Reservations, Store
+from arbiter.orchestrator.routing.ports import Registration, Reservations
 from arbiter.orchestrator.vocabulary import PerformanceReport
 from arbiter.protocols import Clock
 

@@ -11,8 +11,9 @@ import structlog
 from opentelemetry import trace
 
 from arbiter.histogram import COUNTS, Histogram
+from arbiter.orchestrator.routing.contents import Record
 from arbiter.orchestrator.routing.models import Decision, Explanation
-from arbiter.orchestrator.routing.ports import Happening, Record, Tracker
+from arbiter.orchestrator.routing.ports import Happening, Tracker
 from arbiter.orchestrator.vocabulary import PerformanceReport
 from arbiter.protocols import Measurement
 

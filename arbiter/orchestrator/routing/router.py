@@ -20,6 +20,7 @@ from arbiter.operation import operation
 from arbiter.orchestrator.identifiers import new_id
 from arbiter.orchestrator.routing.board import Slate, Weights
 from arbiter.orchestrator.routing.candidates import Candidates
+from arbiter.orchestrator.routing.contents import Conclusion, Grounds, Record, Refusal, Store
 from arbiter.orchestrator.routing.draws import Draws
 from arbiter.orchestrator.routing.errors import (
     NoCapableAgent,
@@ -33,17 +34,7 @@ from arbiter.orchestrator.routing.errors import (
 from arbiter.orchestrator.routing.following import Following
 from arbiter.orchestrator.routing.holding import Holding
 from arbiter.orchestrator.routing.models import Decision, Explanation, Outcome, OutcomeReceipt, Task
-from arbiter.orchestrator.routing.ports import (
-    Conclusion,
-    Grounds,
-    Happening,
-    Record,
-    Refusal,
-    Registry,
-    Requirement,
-    Store,
-    Tracker,
-)
+from arbiter.orchestrator.routing.ports import Happening, Registry, Requirement, Tracker
 from arbiter.orchestrator.routing.reporting import (
     Figures,
     Journal,

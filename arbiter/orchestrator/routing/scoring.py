@@ -28,7 +28,8 @@ from datetime import datetime
 from typing import Final
 
 from arbiter.orchestrator.changes import Changes
-from arbiter.orchestrator.routing.ports import ArmRow, Registration
+from arbiter.orchestrator.routing.contents import ArmRow
+from arbiter.orchestrator.routing.ports import Registration
 
 __all__ = ["PRIOR_LATENCY_MS", "PRIOR_OBSERVATIONS", "PRIOR_SUCCESS", "UNKNOWN", "Arms", "Belief"]
 

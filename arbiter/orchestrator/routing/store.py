@@ -9,16 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
+from arbiter.orchestrator.routing.contents import ArmRow, Conclusion, Elsewhere, Grounds, Record, Refusal
 from arbiter.orchestrator.routing.models import Decision, Outcome, Task
-from arbiter.orchestrator.routing.ports import (
-    ArmRow,
-    Conclusion,
-    Elsewhere,
-    Grounds,
-    Record,
-    Refusal,
-    Registration,
-)
+from arbiter.orchestrator.routing.ports import Registration
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.news import announce
 from arbiter.orchestrator.storage.schema import arms, decisions

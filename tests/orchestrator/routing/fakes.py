@@ -12,17 +12,9 @@ from random import Random
 from typing import Final
 
 from arbiter.errors import NotFound
+from arbiter.orchestrator.routing.contents import ArmRow, Conclusion, Elsewhere, Record, Refusal
 from arbiter.orchestrator.routing.models import Outcome, Task
-from arbiter.orchestrator.routing.ports import (
-    ArmRow,
-    Conclusion,
-    Elsewhere,
-    Happening,
-    Record,
-    Refusal,
-    Registration,
-    Requirement,
-)
+from arbiter.orchestrator.routing.ports import Happening, Registration, Requirement
 from arbiter.orchestrator.routing.router import TaskRouter
 from arbiter.orchestrator.routing.settings import RoutingSettings
 from arbiter.orchestrator.vocabulary import PerformanceReport

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from arbiter.orchestrator.routing.contents import ArmRow, Conclusion, Grounds, Record, Refusal
 from arbiter.orchestrator.routing.models import Alternative, Decision, Outcome, Task
-from arbiter.orchestrator.routing.ports import ArmRow, Conclusion, Grounds, Record, Refusal
 from arbiter.orchestrator.routing.store import RoutingStore
 from arbiter.orchestrator.storage.database import Database
 
