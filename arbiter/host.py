@@ -30,6 +30,7 @@ from arbiter.observability.lifecycle_spans import StopSpans, trace_start
 from arbiter.observability.logging import LoggingSession
 from arbiter.outcome import ExitCode, Ready
 from arbiter.resilience.guard import Guard
+from arbiter.serving.protocol import Bounds
 from arbiter.serving.server import Server, bind
 from arbiter.surroundings import (
     calls_running,
@@ -250,7 +251,7 @@ class Host:
 
     def _work_on(self, listener: socket | None) -> Work:
         if listener is not None:
-            return Server(self._container.asgi(), listener)
+            return Server(self._container.asgi(), listener, Bounds.of(self._settings.server))
         return Worker(self._container.components()[self._run], self._give_up, self.ask_to_stop)
 
     def _give_up(self, error: BaseException) -> None:

@@ -30,6 +30,8 @@ from arbiter.resilience.registry import BreakerRegistry
 from arbiter.resilience.shared.fleet import SharedCircuits
 from arbiter.serving.limits import BodyLimit
 from arbiter.serving.nothing import NothingServed
+from arbiter.serving.rates import RateLimit
+from arbiter.serving.tokens import Tokens
 from arbiter.settings.framework import FrameworkSettings
 from arbiter.settings.loader import SettingsLoader
 from arbiter.settings.oversight import SettingsOversight
@@ -115,10 +117,15 @@ class Infrastructure(Container):
     )
     probes = providers.Singleton(Probes, health, heartbeat, config.management.token)
 
+    api_tokens = providers.Singleton(Tokens, settings.latest(lambda s: s.server))
+
     # What the main port serves, from the inside out; an application redeclares `http`.
     http: providers.Provider[ASGIApp] = providers.Singleton(NothingServed)
-    limited = providers.Singleton(BodyLimit, http, max_bytes=config.server.max_body_bytes)
-    pinned = providers.Singleton(SettingsOfRequest, limited, settings.itself)
+    limited = providers.Singleton(
+        BodyLimit, http, max_bytes=config.server.max_body_bytes, timeout_s=config.server.body_timeout_s
+    )
+    paced = providers.Singleton(RateLimit, limited, settings.latest(lambda s: s.server), api_tokens, clock)
+    pinned = providers.Singleton(SettingsOfRequest, paced, settings.itself)
     probed = providers.Singleton(ProbeLayer, pinned, probes)
     asgi = providers.Singleton(
         TelemetryMiddleware,

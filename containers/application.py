@@ -26,7 +26,12 @@ class Application(Foundation):
         validator=Foundation.validator,
         tracker=Foundation.tracker,
         version=__version__,
+        tokens=Foundation.api_tokens,
     )
     limited = providers.Singleton(
-        BodyLimit, http, max_bytes=Foundation.config.server.max_body_bytes, larger={RESTORE: RESTORE_BYTES}
+        BodyLimit,
+        http,
+        max_bytes=Foundation.config.server.max_body_bytes,
+        larger={RESTORE: RESTORE_BYTES},
+        timeout_s=Foundation.config.server.body_timeout_s,
     )

@@ -110,6 +110,7 @@ class ArbiterClient:
 
     Args:
         base_url: where the service is; a path prefix is kept.
+        token: one of the service's `server.tokens`, where it asks for one.
         transport: another way to the service, such as `httpx2.ASGITransport(app)` in tests.
         timeout_s: seconds that any one request may take.
 
@@ -123,10 +124,11 @@ class ArbiterClient:
         self,
         base_url: str = DEFAULT_URL,
         *,
+        token: str = "",
         transport: httpx2.AsyncBaseTransport | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        self._connection = _Connection(base_url, transport, timeout_s)
+        self._connection = _Connection(base_url, token, transport, timeout_s)
 
     async def __aenter__(self) -> ArbiterClient:
         return self
@@ -254,13 +256,16 @@ class ArbiterClient:
 class _Connection:
     """Sends one request and takes its answer apart."""
 
-    def __init__(self, base_url: str, transport: httpx2.AsyncBaseTransport | None, timeout_s: float) -> None:
+    def __init__(
+        self, base_url: str, token: str, transport: httpx2.AsyncBaseTransport | None, timeout_s: float
+    ) -> None:
         self.url = base_url.rstrip("/")
         self._readers: dict[type, TypeAdapter[Any]] = {}
         self.http = httpx2.AsyncClient(
             base_url=self.url,
             transport=transport,
             timeout=timeout_s,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
             # A proxy of the environment cannot know this machine's own loopback.
             trust_env=not _is_loopback(self.url),
         )

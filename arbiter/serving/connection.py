@@ -7,7 +7,7 @@ import fcntl
 import struct
 import termios
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from arbiter.serving.protocol import BoundedProtocol
 
 __all__ = ["Connection"]
 
@@ -15,7 +15,7 @@ LINGER_S = 0.2
 """Seconds that a half-closed connection waits for its client's own end."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(BoundedProtocol):
     """uvicorn's connection, with a close that looks first whether a request has come."""
 
     def leave(self, *, fresh_too: bool) -> None:
@@ -62,6 +62,7 @@ class Connection(HttpToolsProtocol):
         and its client may send it again elsewhere (RFC 9112, 9.6 and 9.3.1).
         """
         self._unset_keepalive_if_required()
+        self.stop_waiting()
         if self.transport.is_closing():
             return
         leaving = _Leaving(self.transport)

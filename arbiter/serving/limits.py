@@ -1,10 +1,12 @@
-"""An ASGI layer that reads no more of a body than it was told to."""
+"""An ASGI layer that reads no more of a body than it was told to, and waits for it no longer."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import NoReturn
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,18 +15,25 @@ from arbiter.serving.problems import FieldError, problem
 
 __all__ = ["BodyLimit"]
 
+_BYTES_PER_S = 1024
+"""How fast a body must come beyond the first `timeout_s`; a caller that drips it cannot hold a place for ever."""
+
 
 class BodyLimit:
-    """Answers 413 to a body larger than `max_bytes`, whether its length is declared or streamed.
+    """Answers 413 to a body larger than `max_bytes`, declared or streamed, and 408 to one that comes too slowly.
 
     Args:
         app: the application behind the limit.
         max_bytes: the largest body that passes.
         larger: paths that take more, and how much.
+        timeout_s: how long a body may take to arrive, besides a second for each KiB of it.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int] | None = None, timeout_s: float = 30.0
+    ) -> None:
         self._app, self._max_bytes, self._larger = app, max_bytes, larger or {}
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI asks."""
@@ -33,16 +42,25 @@ class BodyLimit:
             return
         max_bytes = self._larger.get(scope["path"], self._max_bytes)
         if _declared_length(scope) > max_bytes:
-            await _refusal(max_bytes)(scope, receive, send)
+            await _too_large(max_bytes)(scope, receive, send)
             return
-        watched = _Watched(receive, send, max_bytes)
-        with contextlib.suppress(_TooLarge):
+        watched = _Watched(receive, send, max_bytes, self._timeout_s)
+        with contextlib.suppress(_Cut):
             await self._app(scope, watched.receive, watched.send)
-        if watched.exceeded and not watched.answered:
-            await _refusal(max_bytes)(scope, receive, send)
+        if watched.refusal is not None and not watched.answered:
+            await watched.refusal(scope, receive, send)
 
 
-def _refusal(max_bytes: int) -> Response:
+def _too_slow() -> Response:
+    return problem(
+        HTTPStatus.REQUEST_TIMEOUT,
+        "body-too-slow",
+        "The body did not come in time.",
+        headers={"Connection": "close"},
+    )
+
+
+def _too_large(max_bytes: int) -> Response:
     sentence = f"The body is larger than the {max_bytes:,} bytes that this service reads here."
     return problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -54,31 +72,47 @@ def _refusal(max_bytes: int) -> Response:
     )
 
 
-class _TooLarge(Exception):
-    """Unwinds the application once the limit is passed; never leaves this module."""
+class _Cut(Exception):
+    """Unwinds the application once a limit is passed; never leaves this module."""
 
 
 class _Watched:
     """Counts what comes in, and holds back an answer that the application makes of a cut-off body."""
 
-    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
-        self._receive, self._send, self._left = receive, send, max_bytes
-        self.exceeded = self.answered = False
+    def __init__(self, receive: Receive, send: Send, max_bytes: int, timeout_s: float) -> None:
+        self._receive, self._send = receive, send
+        self._read, self._max_bytes, self._timeout_s = 0, max_bytes, timeout_s
+        self._begun: float | None = None
+        self._whole = self.answered = False
+        self.refusal: Response | None = None
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        message = await (self._receive() if self._whole else self._in_time())
         if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            if self._left < 0:
-                self.exceeded = True
-                raise _TooLarge
+            self._whole = not message.get("more_body", False)
+            self._read += len(message.get("body", b""))
+            if self._read > self._max_bytes:
+                self._cut(_too_large(self._max_bytes))
         return message
 
     async def send(self, message: Message) -> None:
-        if self.exceeded and not self.answered:
+        if self.refusal is not None and not self.answered:
             return
         self.answered = True
         await self._send(message)
+
+    async def _in_time(self) -> Message:
+        now = asyncio.get_running_loop().time()
+        self._begun = now if self._begun is None else self._begun
+        try:
+            async with asyncio.timeout_at(self._begun + self._timeout_s + self._read / _BYTES_PER_S):
+                return await self._receive()
+        except TimeoutError:
+            self._cut(_too_slow())
+
+    def _cut(self, refusal: Response) -> NoReturn:
+        self.refusal = refusal
+        raise _Cut
 
 
 def _declared_length(scope: Scope) -> int:

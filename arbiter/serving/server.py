@@ -22,6 +22,7 @@ from arbiter.errors import StartError
 from arbiter.serving.connection import Connection
 from arbiter.serving.door import last_arrivals
 from arbiter.serving.owner import owner_of
+from arbiter.serving.protocol import BoundedConfig, Bounds
 from arbiter.serving.traffic import Traffic
 
 __all__ = ["Server", "bind"]
@@ -90,13 +91,15 @@ class Server:
     Args:
         app: the ASGI application.
         listener: a socket from `bind()`; the server owns it from now on.
+        bounds: what the head of a request may take.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, bounds: Bounds | None = None) -> None:
         self._listener = listener
         self._traffic = Traffic(app)
-        config = uvicorn.Config(
+        config = BoundedConfig(
             self._traffic,
+            bounds or Bounds(),
             http=Connection,
             lifespan="off",
             log_config=None,

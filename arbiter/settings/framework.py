@@ -71,6 +71,10 @@ class FrameworkSettings(Section):
                 f"({self.health.interval_s:g} s): a slow check is judged later than it is due."
             )
 
+    def unfit_for(self, environment: str) -> Iterator[Contradiction]:  # noqa: ARG002  what an application's type needs
+        """What is right in itself and may not be in this environment; an application's type says what."""
+        yield from ()
+
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Self:
         if found := tuple(self._contradictions()):

@@ -15,7 +15,7 @@ from arbiter.settings.framework import FrameworkSettings
 from arbiter.settings.layers import Assignment, Layer, assignments, cast_text, document_layers
 from arbiter.settings.merging import Merged, commands_in, is_directive, merge
 from arbiter.settings.problems import EnvironmentUnknown, Problem, SettingsInvalid
-from arbiter.settings.report import Redaction, problems_of
+from arbiter.settings.report import Redaction, misfits, problems_of
 from arbiter.settings.shape import Shape
 from arbiter.settings.snapshot import (
     DEFAULT,
@@ -60,7 +60,7 @@ class SettingsLoader(Generic[S]):
         return _Load(self.settings_type, sources or Sources.of_process()).snapshot()
 
     def inspect(self, sources: Sources) -> Snapshot[S]:
-        """The same for looking at, not for running: placeholders of secrets are let pass in production, too.
+        """The same for looking at, not for running: what production refuses is let pass, such as placeholders of secrets.
 
         So that a laptop, which has no production secrets, can show what production's settings are.
         """
@@ -98,6 +98,8 @@ class _Load(Generic[S]):
         merged = merge([*self._file_layers(documents, environment), *self._text_layers()])
         self._drop_placeholders(merged, environment)
         settings = self._validated(merged, is_whole=not unreadable)
+        if isinstance(settings, FrameworkSettings) and not self.lets_placeholders_pass:
+            self.problems += misfits(settings.unfit_for(environment), merged)
         if settings is None or self.problems:
             raise SettingsInvalid(map(self.redaction.clean, self.problems), environment=environment)
         return self._frozen(settings, merged, documents, environment)

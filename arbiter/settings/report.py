@@ -11,11 +11,11 @@ from pydantic import SecretBytes, SecretStr, ValidationError
 
 from arbiter.masking import MASK, passwords_in
 from arbiter.settings.merging import Merged
-from arbiter.settings.problems import Contradictions, Problem, displayed
+from arbiter.settings.problems import Contradiction, Contradictions, Problem, displayed
 from arbiter.settings.shape import Shape
 from arbiter.settings.snapshot import DEFAULT
 
-__all__ = ["Redaction", "problems_of"]
+__all__ = ["Redaction", "misfits", "problems_of"]
 
 _SHORTEST_SECRET: Final = 4
 # words that a section's own validator chose: they may quote the value
@@ -70,12 +70,17 @@ def problems_of(error: ValidationError, merged: Merged, shape: Shape, redaction:
     return list(found.values())
 
 
+def misfits(found: Iterable[Contradiction], merged: Merged) -> Iterator[Problem]:
+    """What does not fit together, or not the environment, as problems with the sources of the keys concerned."""
+    for one in found:
+        yield Problem(", ".join(one.keys), "", one.expected, _sources(merged, one.keys), one.hint)
+
+
 def _each(error: ValidationError, merged: Merged, shape: Shape) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
         raised = detail.get("ctx", {}).get("error")
         if isinstance(raised, Contradictions):
-            for one in raised.found:
-                yield Problem(", ".join(one.keys), "", one.expected, _sources(merged, one.keys), one.hint)
+            yield from misfits(raised.found, merged)
             continue
         path = _path(detail["loc"], merged.values, is_absent=detail["type"] == "missing")
         yield _problem(path, detail["type"], detail["msg"], merged, shape)

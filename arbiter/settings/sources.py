@@ -24,6 +24,7 @@ RESERVED: Final = frozenset(
         "ARBITER_REQUIRE_SERVERS",  # a test without its real server fails
         "ARBITER_SARIF_SCHEMA",  # a test finds the published schema there
         "ARBITER_SECRETS_DIR",  # a directory of secret files
+        "ARBITER_TOKEN",  # what the orchestrator's client presents
         "ARBITER_TRACEBACK",  # the command line shows tracebacks
         "ARBITER_URL",  # where the orchestrator's client finds the service
     }

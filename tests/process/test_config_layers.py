@@ -15,6 +15,7 @@ import pytest
 from tests.process.homes import home, keys_of
 from tests.processes import arbiter, clean_environment, running
 
+TOKEN = {"ARBITER_SERVER__TOKENS__ADMIN__TOKEN": "t"}  # production asks for one
 LAYERS = "[default.registry]\nmax_agents = 5\n[production.registry]\nmax_agents = 6\n[production.lifecycle]\npre_drain_s = 0\n"
 SECRETS = "[production.registry]\nmax_agents = 7\n"
 
@@ -36,7 +37,7 @@ def test_c01_each_layer_wins_until_it_is_taken_away(tmp_path: Path) -> None:
         folder.mkdir()
         directory = home(folder, settings=settings, secrets=secrets)
         with running(
-            folder, *overrides, env="production", variables=variables, directory=directory
+            folder, *overrides, env="production", variables={**variables, **TOKEN}, directory=directory
         ) as service:
             key = keys_of(service)["registry.max_agents"]
         return key["value"], key["source"]
@@ -60,7 +61,7 @@ def test_c02_an_environment_changes_a_key_and_keeps_its_neighbours(tmp_path: Pat
         settings="[default.server]\nhost = 'here'\nport = 4000\n[production.server]\nhost = 'there'\n",
     )
 
-    shown = arbiter("config", "show", "--env", "production", "--json", directory=directory)
+    shown = arbiter("config", "show", "--env", "production", "--json", directory=directory, variables=TOKEN)
     found = json.loads(shown.stdout)
 
     assert found["server.host"]["value"] == "there"

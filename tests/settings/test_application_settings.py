@@ -14,7 +14,11 @@ from arbiter.settings.sources import Sources
 from config import Settings, load
 
 ROOT = Path(__file__).parents[2]
-TOKENS = {"ARBITER_MANAGEMENT__TOKEN": "real", "ARBITER_PERFORMANCE__ANONYMIZATION_KEY": "real"}
+TOKENS = {
+    "ARBITER_MANAGEMENT__TOKEN": "real",
+    "ARBITER_PERFORMANCE__ANONYMIZATION_KEY": "real",
+    "ARBITER_SERVER__TOKENS__ADMIN__TOKEN": "real",
+}
 
 
 def tracked(directory: Path, environment: str, environ: dict[str, str]) -> Snapshot[Settings]:
@@ -45,6 +49,7 @@ def test_production_does_not_start_with_placeholders(tmp_path: Path) -> None:
     assert {problem.key for problem in caught.value.problems} == {
         "management.token",
         "performance.anonymization_key",
+        "server.tokens",
     }
     assert all(name in str(caught.value) for name in TOKENS)
 

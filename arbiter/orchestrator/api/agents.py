@@ -11,7 +11,7 @@ from arbiter.orchestrator.agents.models import Agent, AgentDraft, AgentHistory, 
 from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.api.docs import BODY, problems
 from arbiter.orchestrator.api.models import AgentSearch, Pulse, StatusChange
-from arbiter.orchestrator.api.wire import AgentId, NoQuery
+from arbiter.orchestrator.api.wire import AgentId, NoQuery, needs
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
@@ -130,6 +130,13 @@ class AgentRoutes:
 
     @staticmethod
     def _add(router: APIRouter, method: str, path: str, endpoint: Any, *refusals: int, **more: Any) -> None:
+        scope = needs("agents:read" if method == "GET" else "agents:write")
         router.add_api_route(
-            path, endpoint, methods=[method], tags=["agents"], responses=problems(*refusals), **more
+            path,
+            endpoint,
+            methods=[method],
+            tags=["agents"],
+            responses=problems(*refusals),
+            openapi_extra=scope,
+            **more,
         )

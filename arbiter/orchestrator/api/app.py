@@ -12,6 +12,8 @@ from arbiter.orchestrator.routing.router import TaskRouter
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from arbiter.serving.tokens import Tokens
+
 __all__ = ["create_api"]
 
 
@@ -22,10 +24,12 @@ def create_api(
     validator: CawsValidator,
     tracker: PerformanceTracker,
     version: str,
+    tokens: Tokens | None = None,
 ) -> FastAPI:
     """The orchestrator's API over built components, as an ASGI application.
 
-    Probes, request telemetry and the limit of the body's size are layers that the composition puts around it.
+    Without `tokens` everybody is let in. Probes, request telemetry and the limit of the body's size are layers that the
+    composition puts around it.
     """
     # FastAPI is a sixth of a start, which nobody pays for who only looks at the composition (docs/start.md)
     from arbiter.orchestrator.api import assembly  # noqa: PLC0415
@@ -37,4 +41,5 @@ def create_api(
         assembly.SpecRoutes(validator),
         assembly.PerformanceRoutes(tracker),
         assembly.RegistryRoutes(registry),
+        tokens=tokens,
     )

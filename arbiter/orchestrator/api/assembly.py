@@ -16,6 +16,7 @@ from arbiter.orchestrator.api.registry import RegistryRoutes
 from arbiter.orchestrator.api.specs import SpecRoutes
 from arbiter.orchestrator.api.tasks import TaskRoutes
 from arbiter.orchestrator.api.wire import JsonRoute
+from arbiter.serving.tokens import Tokens
 
 __all__ = [
     "AgentRoutes",
@@ -44,9 +45,10 @@ class Resource(Protocol):
         ...
 
 
-def assemble(version: str, *resources: Resource) -> FastAPI:
-    """An application that serves these, refuses as they say, and documents itself."""
+def assemble(version: str, *resources: Resource, tokens: Tokens | None = None) -> FastAPI:
+    """An application that serves these, refuses as they say, and documents itself; without `tokens` it lets everybody in."""
     app = _application(version)
+    app.state.tokens = tokens
     install(app)
     for resource in resources:
         resource.add_to(app.router)

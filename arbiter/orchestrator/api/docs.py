@@ -26,14 +26,19 @@ BODY = (400, 413, 415)
 """What an operation that reads a JSON body may answer besides: malformed, too large, not declared as JSON."""
 
 _REFERENCE = "#/components/schemas/{model}"
-_ALWAYS = (422, 500, 503, 504)
+_ALWAYS = (401, 403, 408, 422, 429, 431, 500, 503, 504)
 _WORDS = {
     400: "The body is not JSON; the position is named.",
+    401: "A token is needed, or the one that was sent is not known; WWW-Authenticate says how.",
+    403: "The token does not have the operation's scope.",
     404: "Not found.",
+    408: "The request did not come in time.",
     409: "The present state forbids it; the problem's type says why.",
     413: "The body is larger than this service reads.",
     415: "The body is not declared as JSON.",
     422: "The input cannot be accepted; each fault is named by field.",
+    429: "Too many requests; Retry-After says when to go on.",
+    431: "The request's headers are larger than this service reads.",
     500: "An unforeseen failure; the log says why, by trace id.",
     503: "Not now; Retry-After says when to try again.",
     504: "It took longer than its deadline.",
@@ -94,10 +99,20 @@ def serve_docs(app: FastAPI) -> None:
 
 def _documented(status: int) -> dict[str, Any]:
     described: dict[str, Any] = {"model": Problem, "description": _WORDS[status]}
-    return {**described, "headers": _RETRY_AFTER} if status == 503 else described
+    return {**described, "headers": _RETRY_AFTER} if status in {429, 503} else described
+
+
+_SECURITY = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "One of server.tokens in the settings. Where none are set (development), none is needed.",
+    }
+}
 
 
 def _with_problem_type(schema: dict[str, Any]) -> dict[str, Any]:
+    schema.setdefault("components", {})["securitySchemes"] = _SECURITY
     for path in schema["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from arbiter.orchestrator.api.docs import problems
 from arbiter.orchestrator.api.models import BatchQuery, IntegrityQuery
-from arbiter.orchestrator.api.wire import AgentId, NoQuery
+from arbiter.orchestrator.api.wire import AgentId, NoQuery, needs
 from arbiter.orchestrator.performance.models import (
     AgentPerformance,
     AgentSummary,
@@ -88,7 +88,13 @@ class PerformanceRoutes:
     ) -> None:
         responses = {**problems(), **(answers or {})}
         router.add_api_route(
-            path, endpoint, methods=["GET"], tags=["performance"], responses=responses, **more
+            path,
+            endpoint,
+            methods=["GET"],
+            tags=["performance"],
+            responses=responses,
+            openapi_extra=needs("performance"),
+            **more,
         )
 
 

@@ -10,7 +10,7 @@ from arbiter.orchestrator.agents.models import Backup
 from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.api.docs import BODY, problems
 from arbiter.orchestrator.api.models import Restored
-from arbiter.orchestrator.api.wire import NoQuery
+from arbiter.orchestrator.api.wire import NoQuery, needs
 
 __all__ = ["RegistryRoutes"]
 
@@ -25,13 +25,19 @@ class RegistryRoutes:
         """Serve them."""
         shared: dict[str, Any] = {"tags": ["registry"]}
         router.add_api_route(
-            "/v1/registry/backup", self.back_up_registry, methods=["GET"], responses=problems(), **shared
+            "/v1/registry/backup",
+            self.back_up_registry,
+            methods=["GET"],
+            responses=problems(),
+            openapi_extra=needs("agents:read"),
+            **shared,
         )
         router.add_api_route(
             "/v1/registry/restore",
             self.restore_registry,
             methods=["POST"],
             responses=problems(409, *BODY),
+            openapi_extra=needs("agents:write"),
             **shared,
         )
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from arbiter.orchestrator.api.docs import problems
 from arbiter.orchestrator.api.models import NamedFile, SpecCase, SpecQuery
-from arbiter.orchestrator.api.wire import raw_body
+from arbiter.orchestrator.api.wire import needs, raw_body
 from arbiter.orchestrator.caws.change import Change, change_of_diff, change_of_numstat
 from arbiter.orchestrator.caws.contracts import Attached
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
@@ -59,7 +59,11 @@ class SpecRoutes:
 
     def add_to(self, router: APIRouter) -> None:
         """Serve them."""
-        shared: dict[str, Any] = {"tags": ["specs"], "responses": problems(400, 413), "openapi_extra": _BODY}
+        shared: dict[str, Any] = {
+            "tags": ["specs"],
+            "responses": problems(400, 413),
+            "openapi_extra": needs("specs", **_BODY),
+        }
         shared["response_model"] = Judgement
         router.add_api_route("/v1/specs/validate", self.validate_spec, methods=["POST"], **shared)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body
 from fastapi.openapi.models import Example
 
 from arbiter.orchestrator.api.docs import BODY, problems
-from arbiter.orchestrator.api.wire import NoQuery, TaskId
+from arbiter.orchestrator.api.wire import NoQuery, TaskId, needs
 from arbiter.orchestrator.routing.models import Decision, Explanation, Outcome, OutcomeReceipt, Task
 from arbiter.orchestrator.routing.router import TaskRouter
 
@@ -45,7 +45,7 @@ class TaskRoutes:
 
     def add_to(self, router: APIRouter) -> None:
         """Serve them."""
-        shared: dict[str, Any] = {"methods": ["POST"], "tags": ["tasks"]}
+        shared: dict[str, Any] = {"methods": ["POST"], "tags": ["tasks"], "openapi_extra": needs("tasks")}
         router.add_api_route("/v1/tasks/route", self.route_task, responses=problems(409, *BODY), **shared)
         router.add_api_route(
             "/v1/tasks/{task_id}/outcome", self.report_outcome, responses=problems(404, 409, *BODY), **shared
@@ -56,6 +56,7 @@ class TaskRoutes:
             methods=["GET"],
             tags=["tasks"],
             responses=problems(404),
+            openapi_extra=needs("tasks"),
         )
 
     async def explain_decision(self, task_id: TaskId, _: NoQuery) -> Explanation:

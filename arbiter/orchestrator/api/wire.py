@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import Path, Query, Request
@@ -12,9 +12,13 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from arbiter.orchestrator.scopes import Scope
 from arbiter.orchestrator.vocabulary import Identifier
+from arbiter.serving.tokens import Tokens
 
-__all__ = ["AgentId", "JsonRoute", "NoQuery", "TaskId", "raw_body"]
+__all__ = ["AgentId", "JsonRoute", "NoQuery", "TaskId", "needs", "raw_body"]
+
+_SCHEME: Final = "bearer"
 
 AgentId = Annotated[Identifier, Path(description="The agent's id.", examples=["reviewer-1"])]
 """An agent's id in a path."""
@@ -31,18 +35,34 @@ NoQuery = Annotated[_Nothing, Query()]
 """The query of an operation that takes none: any parameter is refused by name."""
 
 
+def needs(scope: Scope, **more: Any) -> dict[str, Any]:
+    """The `openapi_extra` of an operation that takes a token with this scope; what it says, `JsonRoute` enforces."""
+    return {"security": [{_SCHEME: [scope]}], **more}
+
+
 class JsonRoute(APIRoute):
-    """A route that reads JSON as RFC 8259 has it: no NaN, no lone surrogates, at most 1024 levels deep."""
+    """A route that lets in who has the scope, and reads JSON as RFC 8259 has it: no NaN, no lone surrogates, at most 1024
+    levels deep. Nothing of the body is read before the caller is known.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler of FastAPI, given a request that parses with orjson."""
-        handle = super().get_route_handler()
+        handle, scope = super().get_route_handler(), self._scope()
 
         async def handle_strictly(request: Request) -> Response:
             """What Starlette calls."""
+            tokens: Tokens | None = getattr(request.app.state, "tokens", None)
+            if scope and tokens is not None:
+                refusal = tokens.refusal(request.headers.get("authorization", ""), scope)
+                if refusal is not None:
+                    return refusal
             return await handle(_StrictRequest(request.scope, request.receive))
 
         return handle_strictly
+
+    def _scope(self) -> str:
+        needed = (self.openapi_extra or {}).get("security", [])
+        return str(needed[0][_SCHEME][0]) if needed else ""
 
 
 async def raw_body(request: Request) -> bytes:

@@ -41,7 +41,7 @@ def show_learning(
 
     async def work() -> DemoReport:
         """The demo, with its progress on stderr."""
-        async with ArbiterClient(session.url) as client:
+        async with ArbiterClient(session.url, token=session.token) as client:
             with tracing("arbiter-demo") as tracer, _progress() as progress:
                 job = progress.add_task("Routing", total=tasks)
                 return await run_demo(

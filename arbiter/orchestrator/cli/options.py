@@ -9,9 +9,18 @@ from cyclopts import Parameter
 
 from arbiter.orchestrator.address import DEFAULT_URL
 
-__all__ = ["AsJson", "File", "Languages", "Session", "Specializations", "Url"]
+__all__ = ["AsJson", "File", "Languages", "Session", "Specializations", "Token", "Url"]
 
 Url = Annotated[str, Parameter(name="--url", env_var="ARBITER_URL", help="Where the service is.")]
+Token = Annotated[
+    str,
+    Parameter(
+        name="--token",
+        env_var="ARBITER_TOKEN",
+        show_default=False,
+        help="The API token, where the service asks for one; other users see what stands on a command line.",
+    ),
+]
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", show_default=False, help="Answer in JSON, for scripts.")
 ]
@@ -38,4 +47,5 @@ class Session:
     """What every command has which talks to the service."""
 
     url: Url = DEFAULT_URL
+    token: Token = ""
     json: AsJson = False

@@ -47,7 +47,7 @@ def ask(
 
     async def asked() -> M:
         """The answer."""
-        async with ArbiterClient(session.url) as client:
+        async with ArbiterClient(session.url, token=session.token) as client:
             return await work(client)
 
     with error_console().status(f"Asking {session.url}"):

@@ -1,0 +1,168 @@
+"""uvicorn's protocol with bounds: how large the head of a request may be, and how long it may take to come.
+
+uvicorn bounds neither: a head of any size is kept, and a connection that sends one byte a minute, or none, stays for ever.
+What cannot be read is answered with a problem document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from arbiter.serving.problems import problem
+from arbiter.serving.settings import ServerSettings
+
+__all__ = ["BoundedConfig", "BoundedProtocol", "Bounds"]
+
+_HEADER_OVERHEAD = 4
+"""Bytes of `: ` and the line's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the head of a request may take: bytes, and seconds."""
+
+    head_bytes: int = 32_768
+    head_s: float = 10.0
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> Bounds:
+        """What the settings say."""
+        return cls(settings.max_header_bytes, settings.header_timeout_s)
+
+
+class BoundedConfig(uvicorn.Config):
+    """uvicorn's configuration, which also brings the bounds to each connection; `http` is a `BoundedProtocol`."""
+
+    def __init__(self, app: Any, bounds: Bounds, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.bounds = bounds
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    config: BoundedConfig
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounds = self.config.bounds
+        self._head = self._unread = 0
+        self._refused = False
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, as long as it is not too much of nothing useful."""
+        if self._refused:
+            return
+        self._unread += len(data)
+        super().data_received(data)
+        if self.transport.get_protocol() is not self or self.transport.is_closing():
+            return  # a WebSocket now, or over
+        if self._unread > self._bounds.head_bytes:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._waits_for_head():
+            self._wait()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._head = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Count the request line."""
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header, or a trailer."""
+        super().on_header(name, value)
+        self._count(len(name) + len(value) + _HEADER_OVERHEAD)
+
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        self._unread = 0
+        self.stop_waiting()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body is here."""
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is here."""
+        self._unread = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words say less than ours
+        """Answer what is no HTTP, or more of it than is read."""
+        too_large = self._head > self._bounds.head_bytes
+        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if too_large else HTTPStatus.BAD_REQUEST)
+
+    def _count(self, size: int) -> None:
+        self._head += size
+        if self._head > self._bounds.head_bytes:
+            raise ValueError("head too large")  # ends the parser; send_400_response is asked next
+
+    def _waits_for_head(self) -> bool:
+        is_idle = self.cycle is None or self.cycle.response_complete
+        return is_idle and self.timeout_keep_alive_task is None
+
+    def _wait(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(self._bounds.head_s, self._give_up)
+
+    def stop_waiting(self) -> None:
+        """Give a head all the time that it wants."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        if self.transport.is_closing() or not self._waits_for_head():
+            return
+        if self._unread:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Say why, where no answer is under way, and close."""
+        self._refused = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_written(status, self._bounds))
+        self.transport.close()
+
+
+def _written(status: HTTPStatus, bounds: Bounds) -> bytes:
+    code, detail = {
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
+            "head-too-large",
+            f"The head of the request is larger than {bounds.head_bytes:,} bytes.",
+        ),
+        HTTPStatus.REQUEST_TIMEOUT: (
+            "head-too-slow",
+            f"The head of the request did not come within {bounds.head_s:g} s.",
+        ),
+    }.get(status, ("malformed-request", "What came is no HTTP request."))
+    answer = problem(status, code, detail, headers={"Connection": "close"})
+    lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
+    lines += [b"%s: %s" % header for header in answer.raw_headers]
+    return b"\r\n".join([*lines, b"", bytes(answer.body)])

@@ -1,0 +1,1 @@
+"""What strangers may do to both ports, and what they may not."""
