@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from socket import socket
 
 import structlog
@@ -40,6 +41,7 @@ from arbiter.surroundings import (
     reload_settings,
     run_on_loop,
     share_telemetry,
+    systemd_for,
 )
 from arbiter.work import Work, Worker
 
@@ -80,6 +82,7 @@ class Host:
         self._phases = Phases(self._clock, self._events.publish)
         self._management = management
         self._watchdog = Watchdog()
+        self._systemd = systemd_for(container)
         self._asked = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
@@ -96,6 +99,7 @@ class Host:
     def ask_to_stop(self) -> None:
         """Begin the graceful stop, as the first SIGTERM does; may be called from any thread, more than once."""
         self._asked.set()
+        self._systemd.stopping(self._settings.lifecycle.total_s)
         self._on_loop(self._stop_asked.set)
 
     def _run_through(self, undo: ExitStack) -> int:
@@ -117,8 +121,11 @@ class Host:
 
     def _begin(self, undo: ExitStack) -> None:
         following = Following(self._container, self._logging, self._phases, self._on_loop)
-        self._events.add(following)
-        undo.callback(self._events.remove, following)
+        undo.callback(self._systemd.end)
+        self._systemd.begin(self._settings.lifecycle.start_s)
+        for sink in (following, self._systemd):
+            self._events.add(sink)
+            undo.callback(self._events.remove, sink)
         if self._management is not None:
             undo.callback(self._management.stop)
         self._logging.set_generation(self._container.settings.source().snapshot.generation)
@@ -206,7 +213,8 @@ class Host:
         log.error("shutdown.forced", signal=number, phase=self._phases.current, pending=pending)
 
     def _reload(self) -> None:
-        self._on_loop(lambda: reload_settings(self._container))
+        self._systemd.reloading()
+        self._on_loop(partial(reload_settings, self._container, self._systemd))
 
     def _dump(self) -> None:
         dump_stacks(self._loop)

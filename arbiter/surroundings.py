@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
@@ -12,9 +13,11 @@ from starlette.types import ASGIApp
 
 from arbiter.errors import ConfigurationError
 from arbiter.infrastructure import Infrastructure
+from arbiter.lifecycle.systemd import Systemd
 from arbiter.management.view import More, management_of
 from arbiter.observability.global_providers import make_global
 from arbiter.observability.logging import LoggingSession
+from arbiter.protocols import Status
 from arbiter.resilience.guard import Guard
 from arbiter.settings.live import ReloadResult
 from arbiter.settings.oversight import SettingsOversight
@@ -27,6 +30,7 @@ __all__ = [
     "reload_settings",
     "run_on_loop",
     "share_telemetry",
+    "systemd_for",
 ]
 
 log = structlog.get_logger(__name__)
@@ -50,6 +54,12 @@ def management_for(
         container.recent(),
         More(graph=container.graph, startup=startup, loggers=logging, tasks=tasks),
     )
+
+
+def systemd_for(container: Infrastructure) -> Systemd:
+    """What tells systemd of this process; its watchdog hears of it while liveness passes."""
+    heartbeat = container.heartbeat()
+    return Systemd(os.environ, lambda: heartbeat.liveness().status is not Status.FAIL)
 
 
 def calls_running(guard: Guard) -> int:
@@ -83,9 +93,11 @@ def fault_of_settings(error: BaseException | None) -> ConfigurationError | None:
     return error
 
 
-def reload_settings(container: Infrastructure) -> None:
-    """Reload because a signal asks for it; a line says how it went."""
-    container.settings.source().ask().add_done_callback(_say_reloaded)
+def reload_settings(container: Infrastructure, systemd: Systemd) -> None:
+    """Reload because a signal asks for it; a line says how it went, and systemd hears of the end."""
+    reloading = container.settings.source().ask()
+    reloading.add_done_callback(_say_reloaded)
+    reloading.add_done_callback(lambda _: systemd.reloaded())
 
 
 def _say_reloaded(asked: Future[ReloadResult]) -> None:

@@ -17,6 +17,7 @@ SUITES = (
     "container",
     "guard",
     "health",
+    "host",
     "routing",
     "settings",
     "sharing",

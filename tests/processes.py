@@ -100,23 +100,33 @@ def running(
     env: str = "test",
     variables: Mapping[str, str] | None = None,
     directory: Path = PROJECT,
+    python: str = sys.executable,
 ) -> Iterator[Service]:
     """The orchestrator on free ports with its database in `folder`; killed at the end if it still runs."""
     database = f"storage.url=sqlite:///{folder / 'arbiter.db'}"
     with serving(
-        directory, folder, database, *settings, variables={"ARBITER_ENV": env, **(variables or {})}
+        directory,
+        folder,
+        database,
+        *settings,
+        variables={"ARBITER_ENV": env, **(variables or {})},
+        python=python,
     ) as service:
         yield service
 
 
 @contextmanager
 def serving(
-    directory: Path, logs: Path, *settings: str, variables: Mapping[str, str] | None = None
+    directory: Path,
+    logs: Path,
+    *settings: str,
+    variables: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[Service]:
     """The application in `directory` on free ports, its output in `logs`; killed at the end if it still runs."""
     port, management = free_port(), free_port()
     overrides = [f"server.port={port}", f"management.port={management}", *settings]
-    command = [*ARBITER, "run", *(word for override in overrides for word in ("--set", override))]
+    command = [python, *ARBITER[1:], "run", *(word for override in overrides for word in ("--set", override))]
     log = logs / f"service-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from cyclopts import App as CommandLine
-from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
 from arbiter.cli.console import out_console, print_json
-from arbiter.cli.instance import Instance
-from arbiter.cli.options import Chosen, Json, Management, Token
+from arbiter.cli.health import coloured
+from arbiter.cli.instance import HERE, Where
+from arbiter.cli.options import Json
 from arbiter.errors import ArbiterError
 
 __all__ = ["commands"]
 
 commands = CommandLine(name="breakers", help="Show and steer the circuit breakers of a running instance.")
-
-EVERYTHING = Chosen()
-
-STATES = {"closed": "green", "open": "red", "forced-open": "red", "half-open": "yellow"}
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Where:
-    """Which instance, and what it lets in."""
-
-    chosen: Chosen = EVERYTHING
-    management: Management = None
-    token: Token = None
-
-    def instance(self) -> Instance:
-        """The instance that is meant."""
-        return Instance(self.chosen, self.management, self.token)
-
-
-HERE = Where()
 
 
 class SteeringRefused(ArbiterError):
@@ -64,7 +42,7 @@ def show(*, where: Where = HERE, json: Json = False) -> int:
     for one in found:
         failures = f"{one['failure_count']} of {one['failure_threshold']}"
         after = "" if one["retry_after_s"] is None else f"{one['retry_after_s']:.1f} s"
-        table.add_row(escape(one["name"]), _coloured(one["state"]), failures, str(one["rejected"]), after)
+        table.add_row(escape(one["name"]), coloured(one["state"]), failures, str(one["rejected"]), after)
     out_console().print(table)
     return 0
 
@@ -139,7 +117,7 @@ def _steer(action: str, name: str, where: Where, *, json: bool) -> int:
     if json:
         print_json(stands)
     else:
-        out_console().print(f"{escape(stands['name'])} is {_coloured(stands['state'])}")
+        out_console().print(f"{escape(stands['name'])} is {coloured(stands['state'])}")
     return 0
 
 
@@ -148,7 +126,3 @@ def _asked(answer: tuple[int, Any]) -> Any:
     if status != HTTPStatus.OK:
         raise SteeringRefused(document.get("detail", "The instance refused."), hint=document.get("hint", ""))
     return document
-
-
-def _coloured(state: str) -> str:
-    return f"[{STATES.get(state, 'white')}]{escape(state)}[/]"

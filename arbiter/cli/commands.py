@@ -34,6 +34,10 @@ COMMANDS = {
         "arbiter.cli.graph:show_graph",
         "Show the graph of components: kinds, life spans, guards and the start order.",
     ),
+    "health": (
+        "arbiter.cli.health:show_health",
+        "Show how each check of a running instance is.",
+    ),
     "status": (
         "arbiter.cli.status:show_status",
         "Show how a running instance is: readiness, every check, every circuit breaker.",

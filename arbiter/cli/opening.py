@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
 from arbiter.errors import ConfigurationError
 from arbiter.management.listener import ManagementListener
 from arbiter.management.opening import Opening
@@ -9,7 +15,21 @@ from arbiter.settings.framework import FrameworkSettings
 from arbiter.settings.loader import SettingsLoader
 from arbiter.settings.sources import Sources
 
-__all__ = ["open_management"]
+__all__ = ["ends_at_once", "open_management"]
+
+
+@contextmanager
+def ends_at_once() -> Iterator[None]:
+    """Let SIGTERM end the process with 0 meanwhile: nothing has started that would have to stop."""
+    previous = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _end(_: int, __: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def open_management(sources: Sources) -> ManagementListener | None:

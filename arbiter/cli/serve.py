@@ -41,15 +41,19 @@ def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False, tracebac
             return
         _announce(ready)
 
-    from arbiter.cli.opening import open_management  # noqa: PLC0415  brings the server with it, which a check needs not
+    from arbiter.cli.opening import (  # noqa: PLC0415  brings the server with it, which a check needs not
+        ends_at_once,
+        open_management,
+    )
 
-    management = open_management(chosen.sources())
-    try:
-        application = chosen.load()
-    except BaseException:
-        if management is not None:
-            management.stop()
-        raise
+    with ends_at_once():
+        management = open_management(chosen.sources())
+        try:
+            application = chosen.load()
+        except BaseException:
+            if management is not None:
+                management.stop()
+            raise
     return application.run(on_ready=announce, report=report, management=management)
 
 

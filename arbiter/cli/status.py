@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import httpx2
 from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
 from arbiter.cli.console import out_console, print_json, report
+from arbiter.cli.health import coloured
+from arbiter.cli.instance import HERE, Instance, NotReachable, Where
 from arbiter.cli.options import Json
-from arbiter.errors import ArbiterError
 
 __all__ = ["show_status"]
 
-COLOURS = {
-    "pass": "green",
-    "warn": "yellow",
-    "fail": "red",
-    "closed": "green",
-    "open": "red",
-    "half-open": "yellow",
-}
 UNREACHABLE = 2
 BAR = 40
 """Characters of the time line."""
@@ -30,12 +22,7 @@ BAR = 40
 
 def show_status(
     *,
-    management: Annotated[
-        str,
-        Parameter(
-            name="--management", env_var="ARBITER_MANAGEMENT_URL", help="Address of the management port."
-        ),
-    ] = "http://127.0.0.1:3001",
+    where: Where = HERE,
     startup: Annotated[
         bool,
         Parameter(name="--startup", negative="", help="Show the last start: how long each component took."),
@@ -52,14 +39,9 @@ def show_status(
     Exit codes: 0 ready (also when degraded), 1 not ready, 2 not reachable.
     """
     try:
-        seen = _ask(management, startup=startup)
-    except httpx2.HTTPError as error:
-        failure = ArbiterError(
-            f"No instance answers at {management}.",
-            hint="Is it running? make run, or arbiter run. --management names another.",
-        )
-        failure.__cause__ = error
-        report(failure)
+        seen = _ask(where.reader(), startup=startup)
+    except NotReachable as error:
+        report(error)
         return UNREACHABLE
     if json:
         print_json(seen)
@@ -70,17 +52,12 @@ def show_status(
     return 0 if seen["readiness"]["status"] != "fail" else 1
 
 
-def _ask(management: str, *, startup: bool) -> dict[str, Any]:
-    with httpx2.Client(base_url=management, timeout=5) as client:
-        ready = client.get("/readyz").json()
-        if startup:
-            return {"readiness": ready, "startup": client.get("/startup").json()}
-        return {
-            "info": client.get("/info").json(),
-            "readiness": ready,
-            "health": client.get("/healthz").json(),
-            "breakers": client.get("/breakers").json(),
-        }
+def _ask(instance: Instance, *, startup: bool) -> dict[str, Any]:
+    _, ready = instance.get("/readyz")
+    named = {"startup": "/startup"}
+    if not startup:
+        named = {"info": "/info", "health": "/healthz", "breakers": "/breakers"}
+    return {"readiness": ready, **{name: instance.get(path)[1] for name, path in named.items()}}
 
 
 def _render(seen: dict[str, Any]) -> None:
@@ -90,14 +67,14 @@ def _render(seen: dict[str, Any]) -> None:
         f"settings generation {info['settings']['generation']}  up {info['uptime_s']:.0f} s"
     )
     console.print(
-        f"readiness {_coloured(seen['readiness']['status'])}   health {_coloured(seen['health']['status'])}"
+        f"readiness {coloured(seen['readiness']['status'])}   health {coloured(seen['health']['status'])}"
     )
     checks = Table("check", "status", "output", box=None, header_style="bold")
     for name, results in seen["health"].get("checks", {}).items():
         for result in results:
             checks.add_row(
                 name.removesuffix(":responseTime"),
-                _coloured(result["status"]),
+                coloured(result["status"]),
                 escape(result.get("output", "")),
             )
     console.print(checks)
@@ -105,7 +82,7 @@ def _render(seen: dict[str, Any]) -> None:
     for breaker in seen["breakers"]:
         breakers.add_row(
             breaker["name"],
-            _coloured(breaker["state"]),
+            coloured(breaker["state"]),
             f"{breaker['failure_count']} of {breaker['failure_threshold']}",
         )
     console.print(breakers)
@@ -128,7 +105,3 @@ def _render_startup(seen: dict[str, Any]) -> None:
             outcome,
         )
     console.print(table)
-
-
-def _coloured(status: str) -> str:
-    return f"[{COLOURS.get(status, 'white')}]{escape(status)}[/]"

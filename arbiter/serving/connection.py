@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import struct
 import termios
@@ -10,9 +9,6 @@ import termios
 from arbiter.serving.protocol import BoundedProtocol
 
 __all__ = ["Connection"]
-
-LINGER_S = 0.2
-"""Seconds that a half-closed connection waits for its client's own end."""
 
 
 class Connection(BoundedProtocol):
@@ -27,7 +23,7 @@ class Connection(BoundedProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
         elif not (self._has_begun_a_request or self._has_unread or (self._is_fresh and not fresh_too)):
-            self._half_close()
+            self.part()
 
     def drop(self) -> None:
         """Close it, whatever it is at; an answer that is not complete is reset, so that none looks complete."""
@@ -54,32 +50,3 @@ class Connection(BoundedProtocol):
         if connection is None or connection.fileno() < 0:
             return False
         return bool(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.FIONREAD, b"\0" * 4))[0])
-
-    def _half_close(self) -> None:
-        """Say that no more answers come, and read on for a moment.
-
-        A request that crosses our goodbye then meets an orderly end of the stream, not a reset; it is not carried out,
-        and its client may send it again elsewhere (RFC 9112, 9.6 and 9.3.1).
-        """
-        self._unset_keepalive_if_required()
-        self.stop_waiting()
-        if self.transport.is_closing():
-            return
-        leaving = _Leaving(self.transport)
-        self.transport.set_protocol(leaving)
-        self.connections.discard(self)
-        self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.close)
-
-
-class _Leaving(asyncio.Protocol):
-    """Reads nothing any more, and goes when the client goes."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        pass
-
-    def eof_received(self) -> None:
-        self._transport.close()

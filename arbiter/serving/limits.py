@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arbiter.serving.problems import FieldError, problem
+from arbiter.serving.protocol import LINGER_S
 
 __all__ = ["BodyLimit"]
 
@@ -42,13 +43,35 @@ class BodyLimit:
             return
         max_bytes = self._larger.get(scope["path"], self._max_bytes)
         if _declared_length(scope) > max_bytes:
-            await _too_large(max_bytes)(scope, receive, send)
+            await _refuse(_too_large(max_bytes), scope, receive, send)
             return
         watched = _Watched(receive, send, max_bytes, self._timeout_s)
         with contextlib.suppress(_Cut):
             await self._app(scope, watched.receive, watched.send)
         if watched.refusal is not None and not watched.answered:
-            await watched.refusal(scope, receive, send)
+            await _refuse(watched.refusal, scope, receive, send)
+
+
+async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer, and read on for a moment before the connection closes.
+
+    A close over bytes that nobody has read resets the connection, and its client may never see the answer.
+    """
+    held = list[Message]()
+
+    async def send_all_but_the_end(message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            held.append({"type": "http.response.body"})
+            message = {**message, "more_body": True}
+        await send(message)
+
+    await refusal(scope, receive, send_all_but_the_end)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while (await receive()).get("more_body", False):
+                pass
+    for message in held:
+        await send(message)
 
 
 def _too_slow() -> Response:

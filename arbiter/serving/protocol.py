@@ -17,7 +17,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from arbiter.serving.problems import problem
 from arbiter.serving.settings import ServerSettings
 
-__all__ = ["BoundedConfig", "BoundedProtocol", "Bounds"]
+__all__ = ["LINGER_S", "BoundedConfig", "BoundedProtocol", "Bounds"]
+
+LINGER_S = 0.2
+"""Seconds that a half-closed connection waits for its client's own end."""
 
 _HEADER_OVERHEAD = 4
 """Bytes of `: ` and the line's end."""
@@ -134,6 +137,22 @@ class BoundedProtocol(HttpToolsProtocol):
             self._patience.cancel()
             self._patience = None
 
+    def part(self) -> None:
+        """Say that no more answers come, and read on for a moment.
+
+        What crosses our goodbye then meets an orderly end of the stream, not a reset that takes the last answer with it; a
+        request is not carried out, and its client may send it again elsewhere (RFC 9112, 9.6 and 9.3.1).
+        """
+        self._unset_keepalive_if_required()
+        self.stop_waiting()
+        if self.transport.is_closing():
+            return
+        leaving = _Leaving(self.transport)
+        self.transport.set_protocol(leaving)
+        self.connections.discard(self)
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)
+
     def _give_up(self) -> None:
         self._patience = None
         if self.transport.is_closing() or not self._waits_for_head():
@@ -148,7 +167,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refused = True
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_written(status, self._bounds))
-        self.transport.close()
+            self.part()
+        else:
+            self.transport.close()
+
+
+class _Leaving(asyncio.Protocol):
+    """Reads nothing any more, and goes when the client goes."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        pass
+
+    def eof_received(self) -> None:
+        self._transport.close()
 
 
 def _written(status: HTTPStatus, bounds: Bounds) -> bytes:

@@ -128,6 +128,16 @@ def test_h01_the_management_port_answers_before_the_application_is_imported(tmp_
     assert after == (200, 200)
 
 
+def test_s09_a_stop_during_the_import_ends_at_once_with_0(tmp_path: Path) -> None:
+    """What is still being imported has started nothing: SIGTERM ends it, cleanly."""
+    with shop(tmp_path, "Singleton(Part", waits=True) as started:
+        until(lambda: probe(f"{started.management}/livez") == 200, limit_s=60, what="liveness")
+        started.process.send_signal(signal.SIGTERM)
+
+        assert started.process.wait(10) == 0
+        assert "Traceback" not in started.said()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_s02_a_second_signal_ends_the_process_and_says_what_was_pending(
     tmp_path: Path, number: int, code: int

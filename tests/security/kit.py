@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -56,8 +56,12 @@ class Wire:
         await self.writer.drain()
 
     async def rest(self) -> bytes:
-        """What the server says until it closes."""
-        return await asyncio.wait_for(self.reader.read(), 10)
+        """What the server says until it closes, or resets."""
+        told = b""
+        with suppress(ConnectionResetError):
+            while part := await asyncio.wait_for(self.reader.read(65536), 10):
+                told += part
+        return told
 
     async def answer(self) -> bytes:
         """The head of the next answer and its body."""

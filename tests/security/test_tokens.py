@@ -45,6 +45,9 @@ OPERATIONS = [
     ("POST", "/v1/specs/validate", "specs"),
     ("GET", "/v1/performance/summary", "performance"),
     ("GET", "/v1/performance/agents/ada", "performance"),
+    ("GET", "/v1/performance/agents/ada/profile", "performance"),
+    ("GET", "/v1/performance/anomalies", "performance"),
+    ("GET", "/v1/performance/integrity", "performance"),
     ("GET", "/v1/performance/training-batches", "performance"),
 ]
 
