@@ -12,9 +12,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arbiter.serving.problems import FieldError, problem
-from arbiter.serving.protocol import LINGER_S
 
-__all__ = ["BodyLimit"]
+__all__ = ["LINGER_S", "BodyLimit"]
+
+LINGER_S = 0.2
+"""Seconds that a half-closed connection waits for its client's own end."""
 
 _BYTES_PER_S = 1024
 """How fast a body must come beyond the first `timeout_s`; a caller that drips it cannot hold a place for ever."""

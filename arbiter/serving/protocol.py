@@ -14,13 +14,11 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from arbiter.serving.limits import LINGER_S
 from arbiter.serving.problems import problem
 from arbiter.serving.settings import ServerSettings
 
-__all__ = ["LINGER_S", "BoundedConfig", "BoundedProtocol", "Bounds"]
-
-LINGER_S = 0.2
-"""Seconds that a half-closed connection waits for its client's own end."""
+__all__ = ["BoundedConfig", "BoundedProtocol", "Bounds"]
 
 _HEADER_OVERHEAD = 4
 """Bytes of `: ` and the line's end."""
