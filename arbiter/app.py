@@ -161,15 +161,18 @@ class _Embedded:
             try:
                 await act()
             except Exception as error:  # noqa: BLE001  the protocol's way to say so
-                await send({"type": f"lifespan.{step}.failed", "message": str(error)})
+                await send({"type": f"lifespan.{step}.failed", "message": _told(error)})
                 return
             await send({"type": f"lifespan.{step}.complete"})
             if step == "shutdown":
                 return
 
-    async def _stop(self) -> None:
+    def _end_oversight(self) -> None:
         if self._oversight is not None:
             self._oversight.end()
+
+    async def _stop(self) -> None:
+        self._end_oversight()
         self._container.health().mark_draining()
         await self._container.background().drain(self._container.settings().lifecycle.drain_s)
         await self._container.stop()
@@ -178,7 +181,18 @@ class _Embedded:
         from arbiter.surroundings import oversee  # noqa: PLC0415  see above
 
         self._oversight = oversee(self._container)
-        await self._container.start()
+        try:
+            await self._container.start()
+        except BaseException:
+            self._end_oversight()
+            raise
         health = self._container.health()
         await health.refresh()
         health.mark_started()
+
+
+def _told(error: BaseException) -> str:
+    """What a server is told: each failure, without the hints; a group's own words say only how many there are."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_told(one) for one in error.exceptions)
+    return error.message if isinstance(error, ArbiterError) else f"{type(error).__name__}: {error}"

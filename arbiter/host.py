@@ -82,6 +82,7 @@ class Host:
         self._phases = Phases(self._clock, self._events.publish)
         self._management = management
         self._watchdog = Watchdog()
+        self._threads_before = set(threading.enumerate())
         self._systemd = systemd_for(container)
         self._asked = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -311,6 +312,6 @@ class Host:
 
     def _release_watchdog(self) -> None:
         """Let the process end by itself, unless a thread that never ends would keep it."""
-        ours = threading.current_thread()
-        if not [t for t in threading.enumerate() if t is not ours and t.is_alive() and not t.daemon]:
+        since = set(threading.enumerate()) - self._threads_before
+        if not [thread for thread in since if not thread.daemon]:
             self._watchdog.disarm()

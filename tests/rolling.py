@@ -7,7 +7,7 @@ import itertools
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,11 @@ def api(**more):
     @app.get("/work")
     async def work():
         await asyncio.sleep(0.02)
+        return {"done": True}
+
+    @app.get("/slow")
+    async def slow():
+        await asyncio.sleep(5)
         return {"done": True}
 
     @app.get("/quick")
@@ -81,6 +86,7 @@ class Instance:
     folder: Path
     port: int
     readiness_port: int
+    variables: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     is_ready: bool = False
 
@@ -89,10 +95,16 @@ class Instance:
         self.process = subprocess.Popen(
             self.command,
             cwd=self.folder,
-            env=clean_environment(ARBITER_ENV="test"),
+            env=clean_environment(ARBITER_ENV="test", **self.variables),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    def kill(self) -> None:
+        """End it, if it still runs."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal, and wait for the end; the exit code."""
@@ -140,9 +152,8 @@ async def ask(port: int, path: str) -> int:
     except (OSError, TimeoutError):
         return 0
     head, _, body = answer.partition(b"\r\n\r\n")
-    lengths = [
-        line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
-    ]
+    lines = head.lower().split(b"\r\n")
+    lengths = [line.split(b":")[1] for line in lines if line.startswith(b"content-length:")]
     return int(head[9:12]) if lengths and int(lengths[0]) == len(body) else 0
 
 
@@ -227,9 +238,7 @@ async def roll(make: Callable[[], Instance], restarts: int, *, clients: int = 8)
                 task.cancel()
         finally:
             for one in instances:
-                if one.process is not None:
-                    one.process.kill()
-                    await asyncio.to_thread(one.process.wait, 10)
+                one.kill()
     return rolled
 
 

@@ -29,6 +29,7 @@ class Watchdog:
     def __init__(self) -> None:
         self._disarmed = threading.Event()
         self._arming = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def arm(self, budget_s: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Start to count; arming twice keeps the first deadline. May be called in a signal handler and from any thread.
@@ -40,16 +41,18 @@ class Watchdog:
         if not self._arming.acquire(blocking=False):
             return
         faulthandler.dump_traceback_later(budget_s + C_ARM_LATER_S, exit=True, file=target())
-        watch = threading.Thread(
+        self._thread = threading.Thread(
             target=self._watch, args=(budget_s, loop), name="arbiter.watchdog", daemon=True
         )
-        watch.start()
+        self._thread.start()
 
     def disarm(self) -> None:
         """The stop is over; let the process end by itself."""
         if self._arming.locked():
             faulthandler.cancel_dump_traceback_later()
         self._disarmed.set()
+        if self._thread is not None:
+            self._thread.join(1)
 
     def _watch(self, budget_s: float, loop: asyncio.AbstractEventLoop | None) -> None:
         if self._disarmed.wait(budget_s):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -191,6 +192,50 @@ def test_s05_a_loop_that_is_blocked_for_ever_ends_at_the_deadline(
     assert ended == code
     assert busy in said
     assert "most recent call first" in said
+
+
+LIVES = """
+import faulthandler, json, os, signal, threading
+from pathlib import Path
+from arbiter import App, Infrastructure
+from arbiter.settings.sources import Sources
+
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+
+
+def state():
+    fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(fd)
+    return {"handlers": [str(signal.getsignal(one)) for one in NUMBERS], "wakeup": fd,
+            "threads": sorted(one.name for one in threading.enumerate())}
+
+
+seen = [state()]
+for _ in range(3):
+    app = App(Infrastructure)
+    app.configure(Sources(directory=Path("."), environment="test", overrides={
+        "server.port": "0", "management.port": "0", "lifecycle.pre_drain_s": "0"}))
+    code = app.run(on_ready=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    seen.append(state())
+print(json.dumps([code, seen]))
+"""
+
+
+def test_s16_a_life_in_the_main_thread_gives_the_signals_back(tmp_path: Path) -> None:
+    """After each life, ended by a signal, handlers, wake-up descriptor and threads are what they were before the first."""
+    outcome = subprocess.run(
+        [sys.executable, "-c", LIVES],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    code, (first, *others) = json.loads(outcome.stdout.splitlines()[-1])
+    assert code == 0
+    assert others == [first] * 3
 
 
 def _phase(started: Shop) -> str:

@@ -7,6 +7,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.processes import PROJECT, arbiter, free_port
 
 
@@ -87,6 +89,24 @@ def test_a_database_that_cannot_be_opened_ends_with_3(tmp_path: Path) -> None:
     assert outcome.returncode == 3
     assert "database" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("asked", [(), ("--traceback",)])
+def test_an_application_that_fails_while_it_is_imported_ends_with_3(
+    tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    """What happened, the cause and the mend; where it happened only for who asks."""
+    (tmp_path / "shop.py").write_text("from arbiter import App\nprice = 1 / 0\n")
+
+    outcome = arbiter(
+        "run", "--app", "shop:create_app", "--set", "management.port=0", *asked, directory=tmp_path
+    )
+
+    assert outcome.returncode == 3
+    assert "Error: The application 'shop:create_app' fails while it is imported." in outcome.stderr
+    assert "Cause: ZeroDivisionError" in outcome.stderr
+    assert "Hint:" in outcome.stderr
+    assert ("Traceback" in outcome.stderr, "shop.py" in outcome.stderr) == (bool(asked), bool(asked))
 
 
 def test_check_finds_the_application_sound() -> None:
