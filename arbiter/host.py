@@ -196,7 +196,10 @@ class Host:
         try:
             if (code := await self._start()) is not None:
                 return code
-            await self._serve(listener)
+            try:
+                await self._serve(listener)
+            except Exception as error:  # noqa: BLE001  whatever it is, what has started must stop
+                await self._abandon(error)
             return await self._stop()
         finally:
             self._loop = None
@@ -269,6 +272,13 @@ class Host:
         self._report(error)
         self.ask_to_stop()
 
+    async def _abandon(self, error: Exception) -> None:
+        if not isinstance(error, StartError):
+            log.error("app.failed", exc_info=error)
+        self._give_up(error)
+        if self._work is not None:
+            await self._work.stop(0)
+
     def _trace(self) -> None:
         start, tracer = self._container.startup(), self._container.tracer()
         if start.started_at is not None:
@@ -306,9 +316,14 @@ class Host:
             for error in errors.exceptions:
                 log.error("app.stop.failed", exc_info=error)  # noqa: TRY400  a line for each, not for the group
             self._phases.enter(Phase.FAILED)
-            return ExitCode.INTERNAL if self._failure else ExitCode.STOP_FAILED
+            return self._code(ExitCode.STOP_FAILED)
         self._phases.enter(Phase.FAILED if self._failure else Phase.STOPPED)
-        return ExitCode.INTERNAL if self._failure else ExitCode.CLEAN
+        return self._code(ExitCode.CLEAN)
+
+    def _code(self, otherwise: ExitCode) -> ExitCode:
+        if self._failure is None:
+            return otherwise
+        return ExitCode.START_FAILED if isinstance(self._failure, StartError) else ExitCode.INTERNAL
 
     def _release_watchdog(self) -> None:
         """Let the process end by itself, unless a thread that never ends would keep it."""

@@ -18,6 +18,7 @@ import pytest
 from dependency_injector import providers
 
 from arbiter import App, Infrastructure
+from arbiter.events import StepFinished
 from arbiter.lifecycle.background import Background
 from arbiter.outcome import ExitCode, Ready
 from arbiter.settings.sources import Sources
@@ -74,6 +75,28 @@ class Grinding(Infrastructure):
     mill = providers.Singleton(Mill)
 
 
+class Idler:
+    """A component that has nothing to do."""
+
+
+class Idle(Grinding):
+    """An application whose work may be something that does not work."""
+
+    idle = providers.Singleton(Idler)
+
+
+class Heard:
+    """An event sink that remembers which parts stopped."""
+
+    def __init__(self) -> None:
+        self.stopped: list[str] = []
+
+    def publish(self, event: object) -> None:
+        """Take one event."""
+        if isinstance(event, StepFinished) and event.action == "stop":
+            self.stopped.append(event.name)
+
+
 class Life:
     """One run of an application on a thread."""
 
@@ -82,6 +105,7 @@ class Life:
         app.configure(Sources(directory=folder, environment="test", overrides={**free, **settings}))
         self.app, self.reported = app, list[BaseException]()
         self.code: int | None = None
+        self.fails = False
         self.ready: Ready | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -89,7 +113,14 @@ class Life:
         self.code = self.app.run(on_ready=self._now_ready, report=self.reported.append)
 
     def _now_ready(self, ready: Ready) -> None:
+        if self.fails:
+            raise OSError("nobody listens")
         self.ready = ready
+
+    def lived(self) -> int:
+        """From the beginning to the end; the exit code."""
+        self._thread.start()
+        return self.ended()
 
     def ended(self) -> int:
         """Wait for the end; the exit code."""
@@ -160,6 +191,19 @@ def test_an_application_ends_with_its_work(tmp_path: Path, order: str, code: int
     assert ended == code
     assert mill.seen == ["run", "unwound", "stopped"]
     assert [str(error) for error in life.reported] == (["the stones are worn"] if order == "fail" else [])
+
+
+@pytest.mark.parametrize("part", ["idle", "mill"])
+def test_work_that_cannot_begin_stops_what_had_started(tmp_path: Path, part: str) -> None:
+    """A component without `run()`, or whoever hears that it is ready and fails: the components stop all the same."""
+    life = Life(App(Idle, run=part), tmp_path)
+    life.fails, heard = part == "mill", Heard()
+    life.app.container.events().add(heard)
+    code = life.lived()
+
+    assert code == (ExitCode.INTERNAL if life.fails else ExitCode.START_FAILED)
+    assert ("nobody listens" if life.fails else "Idler has no run().") in str(life.reported[0])
+    assert "mill" in heard.stopped
 
 
 def test_outside_the_main_thread_no_signal_is_taken_over(tmp_path: Path) -> None:

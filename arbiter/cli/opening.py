@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -20,7 +21,10 @@ __all__ = ["ends_at_once", "open_management"]
 
 @contextmanager
 def ends_at_once() -> Iterator[None]:
-    """Let SIGTERM end the process with 0 meanwhile: nothing has started that would have to stop."""
+    """Let SIGTERM end the process with 0 until the host listens to it: nothing has started that would have to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     previous = signal.signal(signal.SIGTERM, _end)
     try:
         yield

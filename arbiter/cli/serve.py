@@ -54,7 +54,7 @@ def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False, tracebac
             if management is not None:
                 management.stop()
             raise
-    return application.run(on_ready=announce, report=report, management=management)
+        return application.run(on_ready=announce, report=report, management=management)
 
 
 def _announce(ready: Ready) -> None:

@@ -33,10 +33,11 @@ _END = frozenset({Phase.STOPPED, Phase.FAILED})
 _NEXT: dict[Phase, frozenset[Phase]] = {
     Phase.CREATED: frozenset({Phase.CONFIGURING}),
     Phase.CONFIGURING: frozenset({Phase.STARTING, Phase.FAILED}),
-    Phase.STARTING: frozenset({Phase.RUNNING, *_END}),
-    Phase.RUNNING: frozenset({Phase.MAINTENANCE, Phase.PRE_DRAIN, Phase.FAILED}),
-    Phase.MAINTENANCE: frozenset({Phase.RUNNING, Phase.PRE_DRAIN, Phase.FAILED}),
-    Phase.PRE_DRAIN: frozenset({Phase.DRAINING, Phase.FAILED}),
+    # What fails between the start and the drain goes straight to the stop.
+    Phase.STARTING: frozenset({Phase.RUNNING, Phase.STOPPING, *_END}),
+    Phase.RUNNING: frozenset({Phase.MAINTENANCE, Phase.PRE_DRAIN, Phase.STOPPING, Phase.FAILED}),
+    Phase.MAINTENANCE: frozenset({Phase.RUNNING, Phase.PRE_DRAIN, Phase.STOPPING, Phase.FAILED}),
+    Phase.PRE_DRAIN: frozenset({Phase.DRAINING, Phase.STOPPING, Phase.FAILED}),
     Phase.DRAINING: frozenset({Phase.STOPPING, Phase.FAILED}),
     Phase.STOPPING: _END,
     Phase.STOPPED: frozenset(),

@@ -35,6 +35,7 @@ class Systemd:
         self._every_s = _watchdog_s(environment) / 2 if self._address else 0.0
         self._is_alive = is_alive
         self._socket: socket.socket | None = None
+        self._status = "STATUS=starting"
         self._ended = threading.Event()
         self._stopping = threading.Lock()
         self._thread = threading.Thread(target=self._ping, name="arbiter.systemd", daemon=True)
@@ -49,7 +50,7 @@ class Systemd:
             return
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setblocking(False)  # noqa: FBT003  the standard library's signature
-        self._say("STATUS=starting", f"EXTEND_TIMEOUT_USEC={start_s * _US:.0f}")
+        self._say(self._status, f"EXTEND_TIMEOUT_USEC={start_s * _US:.0f}")
 
     def end(self) -> None:
         """Say nothing more."""
@@ -64,12 +65,13 @@ class Systemd:
         """Tell of a phase; other events are passed over."""
         if not isinstance(event, PhaseEntered):
             return
+        self._status = f"STATUS={event.phase}"
         if event.phase == "running" and event.previous == "starting":
-            self._say("READY=1", "STATUS=running")
+            self._say("READY=1", self._status)
             if self._every_s and not self._thread.is_alive():
                 self._thread.start()
             return
-        self._say(f"STATUS={event.phase}")
+        self._say(self._status)
 
     def reloading(self) -> None:
         """A reload was asked for by signal; `reloaded()` must follow. Systemd compares the time with its own."""
@@ -77,7 +79,7 @@ class Systemd:
 
     def reloaded(self) -> None:
         """The reload is over, whether the settings were taken or refused."""
-        self._say("READY=1", "STATUS=running")
+        self._say("READY=1", self._status)
 
     def stopping(self, total_s: float) -> None:
         """The stop was asked for; what is said twice is passed over.
