@@ -52,8 +52,8 @@ class WaysIn(Circuit):
         if iscoroutinefunction(func) or isasyncgenfunction(func):
             raise TypeError(f"{func!r} is asynchronous: await acall(...), or iterate under calling()")
         era = self._let_in()
-        self._tell_of(func, args, kwargs)
         try:
+            self._tell_of(func, args, kwargs)
             result: Any = func(*args, **kwargs)
         except BaseException as error:
             self.raised(era, error)

@@ -78,7 +78,10 @@ class SharedBreaker(CircuitBreaker):
             if asyncio._get_running_loop() is not None:
                 raise
             undecided.wait_here()
-        return self.ask(self._clock.monotonic())
+        try:
+            return super().ask(self._clock.monotonic())
+        except Undecided:  # another thread took the lease; one wait is all that a call is held up
+            return None
 
     def _let_in(self) -> int:
         try:
