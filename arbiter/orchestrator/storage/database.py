@@ -73,14 +73,14 @@ class Database:
         """
         if self._open is not None:
             raise LifecycleStateError("The database is open already.")
-        from arbiter.orchestrator.storage.opened import Opened  # noqa: PLC0415  see above
-
         opening = on_daemon_thread(self._connect, "arbiter-db-open")
         try:
             engines = await asyncio.wrap_future(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
+        from arbiter.orchestrator.storage.opened import Opened  # noqa: PLC0415  the thread has imported it
+
         self._open = await Opened.on(engines, self._news)
 
     async def stop(self) -> None:
