@@ -183,7 +183,8 @@ class _Balancer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ready = [one for one in self.instances if one.is_ready]
-        with suppress(OSError):
+        # Cancelled when all is over: a task that says so would be reported by its stream.
+        with suppress(OSError, asyncio.CancelledError):
             if ready:
                 chosen = ready[next(self.turns) % len(ready)]
                 behind, ahead = await asyncio.open_connection("127.0.0.1", chosen.port)
