@@ -12,9 +12,14 @@ from dependency_injector import providers
 
 from arbiter import Infrastructure
 from arbiter.errors import LifecycleStateError
+from arbiter.events import Alarm
 from arbiter.orchestrator.agents.models import AgentDraft, AgentQuery, StoredAgent
+from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.routing.models import Outcome, Task
 from arbiter.settings.sources import Sources
+from arbiter.testing.clock import FakeClock
+from arbiter.testing.fixtures import Applications
+from arbiter.testing.recording import Recording
 from containers.application import Application
 
 
@@ -155,3 +160,31 @@ async def test_concurrent_routes_share_one_store(container: Application) -> None
 
     assert len({decision.task_id for decision in decisions}) == 50
     assert agent.current_load.active_tasks == 50
+
+
+async def test_an_agents_anomaly_reaches_the_alerts(
+    application: Applications, fake_clock: FakeClock, recorded: Recording, tmp_path: Path
+) -> None:
+    """What the tracker finds out of the ordinary is an alarm of the application, and fires an alert, until it is over."""
+    settings = {"storage.url": f"sqlite:///{tmp_path / 'arbiter.db'}"}
+    async with application(Application, settings=settings, clock=fake_clock) as running:
+        for percent in (97, 50):
+            await running.tracker().record(
+                PerformanceEvent(
+                    type=EventType.SYSTEM_LOAD_SPIKE,
+                    timestamp=fake_clock.now(),
+                    agent_id="ada",
+                    metadata={"cpu_percent": percent},
+                )
+            )
+            before = len(recorded.events_of(Alarm))
+            async with asyncio.timeout(10):
+                while len(recorded.events_of(Alarm)) == before:
+                    fake_clock.advance(5)
+                    await asyncio.sleep(0.01)
+
+    told = [(one.name, one.subject, one.on, one.critical) for one in recorded.events_of(Alarm)]
+    assert told == [
+        ("AgentAnomaly", "ada/resource_saturation", True, True),
+        ("AgentAnomaly", "ada/resource_saturation", False, True),
+    ]

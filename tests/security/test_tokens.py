@@ -13,6 +13,7 @@ import pytest
 from arbiter.orchestrator.agents.models import AgentDraft
 from arbiter.orchestrator.client import ApiProblem, ArbiterClient
 from arbiter.orchestrator.scopes import SCOPES
+from arbiter.orchestrator.vocabulary import Capabilities
 from arbiter.settings.problems import SettingsInvalid
 from arbiter.settings.sources import Sources
 from arbiter.testing.application import application
@@ -162,6 +163,20 @@ async def test_the_client_presents_its_token(tmp_path: Path) -> None:
     assert registered.id == "ada"
     assert refused.value.code == "insufficient-scope"
     assert "agents:read" in str(refused.value)
+
+
+async def test_a_version_of_capabilities_says_whose_token_it_was(tmp_path: Path) -> None:
+    """Who registered an agent, and who changed what it can do, stands in its history by the token's name."""
+    async with (
+        api(tmp_path, **TOKENS) as transport,
+        ArbiterClient("http://here", token="t-agents:write", transport=transport) as writer,
+        ArbiterClient("http://here", token="t-admin", transport=transport) as admin,
+    ):
+        await writer.register_agent(AgentDraft.model_validate(agent("ada")))
+        await admin.set_capabilities("ada", Capabilities(task_types=("testing",)))
+        history = await admin.history("ada")
+
+    assert [one.changed_by for one in history.capabilities] == ["agents-write", "admin"]
 
 
 def test_production_is_refused_without_a_token(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ class Store(Protocol):
         """Those of these agents that there are."""
         ...
 
-    async def add(self, record: StoredAgent, *, at_most: int | None, then: Callable[[Added], None]) -> Added:
+    async def add(
+        self, record: StoredAgent, *, by: str, at_most: int | None, then: Callable[[Added], None]
+    ) -> Added:
         """Add an agent, and version 1 of its capabilities, unless its id is taken or `at_most` agents exist.
 
         They are counted only where `at_most` is given.

@@ -96,8 +96,8 @@ class AgentRegistry:
         await self._store.ping()
         return CheckResult(Status.PASS, f"{held} agents loaded, the store answers")
 
-    async def register(self, draft: AgentDraft) -> Agent:
-        """Add an agent; it stands at the prior, available, without load.
+    async def register(self, draft: AgentDraft, *, by: str = "") -> Agent:
+        """Add an agent; it stands at the prior, available, without load. `by` says who asked for it.
 
         Raises:
             AgentExists: the id is taken.
@@ -114,7 +114,7 @@ class AgentRegistry:
         self._registering += 1
         try:
             is_near = len(index) + self._registering + _UNHEARD_OF >= limit
-            added = await self._store.add(record, at_most=limit if is_near else None, then=then)
+            added = await self._store.add(record, by=by, at_most=limit if is_near else None, then=then)
         finally:
             self._registering -= 1
         match added:

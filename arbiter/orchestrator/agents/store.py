@@ -80,10 +80,14 @@ class AgentStore:
         wanted = select(agents).where(agents.c.id.in_(agent_ids))
         return await self._database.read(lambda c: [_agent_of_row(row) for row in c.execute(wanted)])
 
-    async def add(self, record: StoredAgent, *, at_most: int | None, then: Callable[[Added], None]) -> Added:
+    async def add(
+        self, record: StoredAgent, *, by: str, at_most: int | None, then: Callable[[Added], None]
+    ) -> Added:
         """Add an agent, unless its id is taken or `at_most` agents exist."""
         row = _row_of_agent(record)
-        first = CapabilityVersion(version=1, changed_at=record.registered_at, new=record.capabilities)
+        first = CapabilityVersion(
+            version=1, changed_at=record.registered_at, changed_by=by, new=record.capabilities
+        )
         version = _row_of_version(record.id, first)
 
         def work(connection: Connection) -> Added:

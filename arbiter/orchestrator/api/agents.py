@@ -11,7 +11,7 @@ from arbiter.orchestrator.agents.models import Agent, AgentDraft, AgentHistory, 
 from arbiter.orchestrator.agents.registry import AgentRegistry
 from arbiter.orchestrator.api.docs import BODY, problems
 from arbiter.orchestrator.api.models import AgentSearch, Pulse, StatusChange
-from arbiter.orchestrator.api.wire import AgentId, NoQuery, needs
+from arbiter.orchestrator.api.wire import AgentId, Asker, NoQuery, needs
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
@@ -69,10 +69,11 @@ class AgentRoutes:
         draft: Annotated[AgentDraft, Body(openapi_examples=_DRAFT)],
         request: Request,
         response: Response,
+        asker: Asker,
         _: NoQuery,
     ) -> Agent:
         """Register an agent. It starts with averages that are a prior worth five observations."""
-        agent = await self._registry.register(draft)
+        agent = await self._registry.register(draft, by=asker)
         response.headers["Location"] = f"{request.url.path}/{agent.id}"
         return agent
 
@@ -113,10 +114,11 @@ class AgentRoutes:
         self,
         agent_id: AgentId,
         capabilities: Annotated[Capabilities, Body(openapi_examples=_CAPABILITIES)],
+        asker: Asker,
         _: NoQuery,
     ) -> Agent:
         """Replace the agent's capabilities; the change is kept as a version of its history."""
-        return await self._registry.set_capabilities(agent_id, capabilities)
+        return await self._registry.set_capabilities(agent_id, capabilities, by=asker)
 
     async def heartbeat(self, agent_id: AgentId, _: NoQuery, pulse: Pulse | None = None) -> Agent:
         """Take an agent's sign of life; a body is optional."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
@@ -16,7 +16,7 @@ from arbiter.orchestrator.scopes import Scope
 from arbiter.orchestrator.vocabulary import Identifier
 from arbiter.serving.tokens import Tokens
 
-__all__ = ["AgentId", "JsonRoute", "NoQuery", "TaskId", "needs", "raw_body"]
+__all__ = ["AgentId", "Asker", "JsonRoute", "NoQuery", "TaskId", "needs", "raw_body"]
 
 _SCHEME: Final = "bearer"
 
@@ -63,6 +63,16 @@ class JsonRoute(APIRoute):
     def _scope(self) -> str:
         needed = (self.openapi_extra or {}).get("security", [])
         return str(needed[0][_SCHEME][0]) if needed else ""
+
+
+def _asker(request: Request) -> str:
+    tokens: Tokens | None = getattr(request.app.state, "tokens", None)
+    caller = None if tokens is None else tokens.caller(request.headers.get("authorization", ""))
+    return "" if caller is None else caller.name
+
+
+Asker = Annotated[str, Depends(_asker)]
+"""Whose token it was, by its name in the settings; empty where none is known."""
 
 
 async def raw_body(request: Request) -> bytes:

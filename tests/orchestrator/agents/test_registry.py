@@ -27,7 +27,9 @@ from tests.orchestrator.agents.kit import FAILURE, SUCCESS, can, draft, found, r
 class Away(AgentStore):
     """A store whose writes fail."""
 
-    async def add(self, record: StoredAgent, *, at_most: int | None, then: Callable[[Added], None]) -> Added:
+    async def add(
+        self, record: StoredAgent, *, by: str, at_most: int | None, then: Callable[[Added], None]
+    ) -> Added:
         """Away."""
         raise StorageUnavailable("away")
 
