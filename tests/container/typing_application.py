@@ -39,6 +39,8 @@ from arbiter.resilience.guard import Guard
 from arbiter.resilience.registry import BreakerRegistry
 from arbiter.resilience.shared.fleet import SharedCircuits
 from arbiter.serving.limits import BodyLimit
+from arbiter.serving.rates import RateLimit
+from arbiter.serving.tokens import Tokens
 from arbiter.settings.oversight import SettingsOversight
 from arbiter.settings.pins import SettingsOfRequest
 from config import Settings
@@ -103,6 +105,8 @@ def check(application: Application) -> None:
     assert_type(application.validator(), CawsValidator)
     assert_type(application.http(), ASGIApp)
     assert_type(application.limited(), BodyLimit)
+    assert_type(application.api_tokens(), Tokens)
+    assert_type(application.paced(), RateLimit)
     assert_type(application.pinned(), SettingsOfRequest)
     assert_type(application.probed(), ProbeLayer)
     assert_type(application.asgi(), TelemetryMiddleware)
