@@ -18,6 +18,8 @@ __all__ = ["LINGER_S", "BodyLimit"]
 LINGER_S = 0.2
 """Seconds that a half-closed connection waits for its client's own end."""
 
+_ANNOUNCING = frozenset({b"content-length", b"transfer-encoding"})
+
 _BYTES_PER_S = 1024
 """How fast a body must come beyond the first `timeout_s`; a caller that drips it cannot hold a place for ever."""
 
@@ -40,7 +42,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI asks."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
         max_bytes = self._larger.get(scope["path"], self._max_bytes)
@@ -138,6 +140,11 @@ class _Watched:
     def _cut(self, refusal: Response) -> NoReturn:
         self.refusal = refusal
         raise _Cut
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether a body follows (RFC 9112, 6.3: one of two headers announces it); watching costs a tenth of a small request."""
+    return any(name in _ANNOUNCING for name, _ in scope["headers"])
 
 
 def _declared_length(scope: Scope) -> int:
