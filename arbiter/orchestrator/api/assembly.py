@@ -64,6 +64,7 @@ def _application(version: str) -> FastAPI:
         summary="Keeps a registry of AI agents, routes each task to the best of them, and learns from the outcome.",
         description="Errors are problem documents (RFC 9457); `type` tells them apart, `trace_id` finds the request.",
         openapi_tags=_TAGS,
+        openapi_url=None,  # `serve_docs` serves it
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would name the host as the client sees it, which a proxy may not know

@@ -5,6 +5,7 @@ Every address on the page is relative, so that it works behind a path prefix.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from arbiter.errors import StartError
@@ -75,7 +76,11 @@ def describe(app: FastAPI, *models: type[BaseModel]) -> None:
 
 
 def serve_docs(app: FastAPI) -> None:
-    """Serve the page at /docs and its parts below it, from the installed package `fastapi_offline`."""
+    """Serve the document, and the page at /docs and its parts below it, from the installed package `fastapi_offline`."""
+
+    async def document() -> JSONResponse:
+        """The document: made when it is first asked for, on a thread, since that takes a tenth of a second and more."""
+        return JSONResponse(await asyncio.to_thread(app.openapi))
 
     async def docs() -> HTMLResponse:
         """The page."""
@@ -93,6 +98,7 @@ def serve_docs(app: FastAPI) -> None:
             },
         )
 
+    app.add_api_route("/openapi.json", document, include_in_schema=False, response_class=JSONResponse)
     app.add_api_route("/docs", docs, include_in_schema=False, response_class=HTMLResponse)
     app.mount("/docs/assets", StaticFiles(directory=_assets()), name="docs-assets")
 
