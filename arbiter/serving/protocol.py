@@ -53,8 +53,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._bounds = self.config.bounds
-        self._head = self._unread = 0
-        self._refused = False
+        self._chunk = self._unread = 0
+        self._refused = self._is_too_large = False
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -71,7 +71,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take what came, as long as it is not too much of nothing useful."""
         if self._refused:
             return
-        self._unread += len(data)
+        self._chunk = len(data)
+        self._unread += self._chunk
         super().data_received(data)
         if self.transport.get_protocol() is not self or self.transport.is_closing():
             return  # a WebSocket now, or over
@@ -80,23 +81,13 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._waits_for_head():
             self._wait()
 
-    def on_message_begin(self) -> None:
-        """A head begins."""
-        super().on_message_begin()
-        self._head = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Count the request line."""
-        super().on_url(url)
-        self._count(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header, or a trailer."""
-        super().on_header(name, value)
-        self._count(len(name) + len(value) + _HEADER_OVERHEAD)
-
     def on_headers_complete(self) -> None:
         """The head is here."""
+        # what came holds the whole head: only where that is too much is the head itself measured
+        bound = self._bounds.head_bytes
+        if (self._unread > bound or self._chunk > bound) and self._head_bytes() > bound:
+            self._is_too_large = True
+            raise ValueError("head too large")  # ends the parser; send_400_response is asked next
         self._unread = 0
         self.stop_waiting()
         super().on_headers_complete()
@@ -113,13 +104,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words say less than ours
         """Answer what is no HTTP, or more of it than is read."""
-        too_large = self._head > self._bounds.head_bytes
-        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if too_large else HTTPStatus.BAD_REQUEST)
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._is_too_large else HTTPStatus.BAD_REQUEST
+        self._refuse(status)
 
-    def _count(self, size: int) -> None:
-        self._head += size
-        if self._head > self._bounds.head_bytes:
-            raise ValueError("head too large")  # ends the parser; send_400_response is asked next
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in self.headers)
 
     def _waits_for_head(self) -> bool:
         is_idle = self.cycle is None or self.cycle.response_complete
