@@ -80,7 +80,7 @@ def change_of_diff(text: str, source: str = "the diff") -> Change:
     if _COMBINED.search(text):
         raise ChangeUnreadable("it is the combined diff of a merge, not one against a single base")
     try:
-        patches = PatchSet(text)
+        patches = PatchSet(text, metadata_only=True)  # the lines are counted and checked, not kept
     except UnidiffParseError as error:
         raise ChangeUnreadable(str(error)[:200]) from error
     before, after = _prefixes(text)

@@ -100,7 +100,8 @@ def _events(source: bytes | str) -> Iterator[Any]:
     document = _decoded(source)
     breaks, misread = Breaks.of(document), Misread.of(document)
     try:
-        for event in yaml.parse(source if breaks is None else breaks.hidden, Loader=_LOADER):
+        parser = _LOADER(source if breaks is None else breaks.hidden)
+        for event in iter(parser.get_event, None):  # as `yaml.parse` does, which asks twice for each
             if misread is not None:
                 misread.look_at(event)
             if breaks is not None and isinstance(event, yaml.ScalarEvent):
