@@ -50,7 +50,9 @@ class Contender:
         is_full: it is at its own limit.
     """
 
-    __slots__ = ("belief", "candidate", "is_full", "penalty", "registered_at", "score", "utilisation")
+    __slots__ = (
+        "_alternative", "belief", "candidate", "is_full", "penalty", "registered_at", "score", "utilisation",
+    )  # fmt: skip
 
     def __init__(self, candidate: Candidate, belief: Belief, weights: Weights) -> None:
         self.candidate, self.belief = candidate, belief
@@ -63,6 +65,14 @@ class Contender:
         if weights.cost:
             self.penalty += weights.cost * min(1.0, belief.cost / _DEAREST)
         self.score = belief.expected - self.penalty
+        self._alternative: Alternative | None = None
+
+    @property
+    def alternative(self) -> Alternative:
+        """How a decision names it that took another one; made once, since each decision names ten."""
+        if self._alternative is None:
+            self._alternative = Alternative.trusted(agent_id=self.id, score=self.score, reason=self.standing)
+        return self._alternative
 
     @property
     def id(self) -> str:
@@ -139,13 +149,8 @@ class Slate:
     def alternatives(self, chosen: Contender) -> tuple[Alternative, ...]:
         """The ten best of the others, full ones included, the best first."""
         best = sorted((*self.free[: _ALTERNATIVES + 1], *self._full[:_ALTERNATIVES]), key=_PLACE)
-        others = [place for place in best if place[2] is not chosen][:_ALTERNATIVES]
-        return tuple(
-            [
-                Alternative.trusted(agent_id=agent_id, score=-worth, reason=other.standing)
-                for worth, agent_id, other in others
-            ]
-        )
+        others = [place[2] for place in best if place[2] is not chosen][:_ALTERNATIVES]
+        return tuple([other.alternative for other in others])
 
 
 class Board:
