@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import structlog
@@ -35,11 +36,13 @@ class Candidates:
     """
 
     def __init__(self, registry: Registry[Q], question: Callable[[Requirement], Q], arms: Arms) -> None:
+        asked = lru_cache(_REMEMBERED)(question)  # tasks ask for the same again and again
+
         async def roster(requirement: Requirement) -> Roster:
-            return await registry.roster(question(requirement))
+            return await registry.roster(asked(requirement))
 
         async def ask(requirement: Requirement) -> Page:
-            return await registry.query(question(requirement))
+            return await registry.query(asked(requirement))
 
         self._roster, self._ask = roster, ask
         self._arms = arms
