@@ -39,11 +39,18 @@ def rows() -> list[Row]:
 async def _queries() -> list[Row]:
     measured = []
     for agents, target in ((1000, 0.3), (10_000, 1.5)):
-        async with serving(agents, {"registry.cache_enabled": "false"}) as container:
+        async with serving(agents) as container:
             registry = container.registry()
             asked = [AgentQuery(task_type=kind, languages=("Python",)) for kind in KINDS]
-            taken = await one_by_one(2000, lambda number: registry.query(asked[number % len(asked)]))  # noqa: B023
-        name = f"query of {agents:,} agents, ranked anew, p95"
+            taken = []
+            for number in range(2000):
+                registry.reserve(
+                    f"agent-{number % agents:05}"
+                )  # somebody's load has changed since the last query
+                began = time.perf_counter()
+                await registry.query(asked[number % len(asked)])
+                taken.append((time.perf_counter() - began) * 1000)
+        name = f"query of {agents:,} agents, after a change, p95"
         measured.append(Row(name, percentile(taken, 0.95), "upstream's limit", 50, "ms", f"<= {target} ms"))
     return measured
 
