@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent, Summary
 from arbiter.orchestrator.performance.sketch import bucket_of, percentile
+from arbiter.orchestrator.performance.sums import Sums
 from arbiter.orchestrator.storage.bulk import add_up
 from arbiter.orchestrator.storage.schema import event_latencies, event_totals, events, microseconds
 
@@ -131,19 +132,13 @@ def _latencies(summed: Iterable[Any], sign: int) -> list[tuple[str, int, int]]:
     return [(*key, sign * count) for key, count in sorted(found.items())]
 
 
-@dataclass(slots=True)
-class _Sums:
-    """Counts and sums of one agent's events of one kind, in the order of the table's columns."""
+@dataclass(slots=True, kw_only=True)
+class _Total(Sums):
+    """One agent's events of one kind, by the names of the table's columns."""
 
     first_at: int
     last_at: int
     events: int = 0
-    judged: int = 0
-    succeeded: int = 0
-    rated: int = 0
-    quality_sum: float = 0.0
-    timed: int = 0
-    latency_sum_ms: float = 0.0
     cost: float = 0.0
     tokens: int = 0
 
@@ -155,25 +150,17 @@ class _Sums:
 _sums_of = attrgetter(*_SUMS)
 
 
-def _tally(summed: Iterable[Any]) -> list[tuple[_Key, _Sums]]:
+def _tally(summed: Iterable[Any]) -> list[tuple[_Key, _Total]]:
     """What `summed` adds up to for each agent and kind, in the order of their keys."""
-    found: dict[_Key, _Sums] = {}
+    found: dict[_Key, _Total] = {}
     for one in summed:
         key = (one.agent_id or "", one.type)
         at = microseconds(one.timestamp)
         row = found.get(key)
         if row is None:
-            row = found[key] = _Sums(at, at)
+            row = found[key] = _Total(first_at=at, last_at=at)
         row.events += 1
-        if one.success is not None:
-            row.judged += 1
-            row.succeeded += one.success
-        if one.quality_score is not None:
-            row.rated += 1
-            row.quality_sum += one.quality_score
-        if one.latency_ms is not None:
-            row.timed += 1
-            row.latency_sum_ms += one.latency_ms
+        row.tally(one)
         row.cost += one.cost or 0.0
         row.tokens += one.tokens_used or 0
         row.first_at = min(row.first_at, at)

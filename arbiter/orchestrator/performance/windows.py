@@ -23,6 +23,7 @@ from typing import Final
 
 from arbiter.orchestrator.performance.models import Profile
 from arbiter.orchestrator.performance.sketch import bucket_of, percentile
+from arbiter.orchestrator.performance.sums import Sums
 
 __all__ = ["REALTIME", "WINDOWS", "AgentWindows", "Execution", "Window"]
 
@@ -64,33 +65,20 @@ class Execution:
     cost: float | None = None
 
 
-@dataclass(slots=True)
-class _Slot:
-    """Counts and sums of the executions of one stretch of time, which begins at `begin_s`."""
+@dataclass(slots=True, kw_only=True)
+class _Slot(Sums):
+    """The executions of one stretch of time, which begins at `begin_s`."""
 
-    begin_s: int
+    begin_s: int = 0
     executions: int = 0
-    judged: int = 0
-    succeeded: int = 0
-    rated: int = 0
-    quality_sum: float = 0.0
-    timed: int = 0
-    latency_sum_ms: float = 0.0
     priced: int = 0
     cost_sum: float = 0.0
     latencies: Counter[int] = field(default_factory=Counter)
 
     def count(self, one: Execution) -> None:
+        self.tally(one)
         self.executions += 1
-        if one.success is not None:
-            self.judged += 1
-            self.succeeded += one.success
-        if one.quality_score is not None:
-            self.rated += 1
-            self.quality_sum += one.quality_score
         if one.latency_ms is not None:
-            self.timed += 1
-            self.latency_sum_ms += one.latency_ms
             self.latencies[bucket_of(one.latency_ms)] += 1
         if one.cost is not None:
             self.priced += 1
@@ -121,7 +109,7 @@ class AgentWindows:
         begin = int(one.at_s) // _MINUTE_S * _MINUTE_S
         ended = self._minute is not None and begin > self._minute.begin_s and self.turn(one.at_s)
         if self._minute is None:
-            self._minute = _Slot(begin)
+            self._minute = _Slot(begin_s=begin)
         self._minute.count(one)
         return ended
 
@@ -134,7 +122,7 @@ class AgentWindows:
         for window in WINDOWS:
             slots, begin = self._slots[window.name], minute.begin_s // window.slide_s * window.slide_s
             if not slots or slots[-1].begin_s != begin:
-                slots.append(_Slot(begin))
+                slots.append(_Slot(begin_s=begin))
             slots[-1].add(minute)
         return True
 
@@ -148,7 +136,7 @@ class AgentWindows:
 
 
 def _profile(window: Window, held: Iterable[_Slot]) -> Profile:
-    total = _Slot(0)
+    total = _Slot()
     for slot in held:
         total.add(slot)
     return Profile(
