@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from arbiter.health.running import Runner
 from arbiter.protocols import CheckResult, Status
 from arbiter.testing.clock import FakeClock
+from tests.waiting import until
 
 WARN = CheckResult(Status.WARN, "slow")
 
@@ -98,7 +98,7 @@ async def test_a_check_that_will_not_be_cancelled_is_not_started_again() -> None
     await _timed_out(runner, clock)
     second = await runner.run(2)
     release.set()
-    await _until(lambda: not runner.is_going)
+    await until(lambda: not runner.is_going, 2)
     third = await runner.run(2)
 
     assert second.output == "timeout: the previous run is still going"
@@ -121,7 +121,7 @@ async def test_h05_a_sync_check_that_hangs_keeps_one_thread() -> None:
     assert outputs == {"timeout: the previous run is still going"}
     assert threading.active_count() == before + 1
     release.set()
-    await _until(lambda: not runner.is_going)
+    await until(lambda: not runner.is_going, 2)
     assert (await runner.run(2)).status is Status.PASS
 
 
@@ -153,7 +153,7 @@ async def test_what_a_check_says_is_made_fit_for_a_probe() -> None:
 
 
 async def _sleeper(clock: FakeClock) -> None:
-    await _until(lambda: clock.sleepers > 0)
+    await until(lambda: clock.sleepers > 0, 2)
 
 
 async def _timed_out(runner: Runner, clock: FakeClock) -> None:
@@ -162,9 +162,3 @@ async def _timed_out(runner: Runner, clock: FakeClock) -> None:
     await asyncio.sleep(0)
     clock.advance(2)
     assert (await run).output == "timeout after 2 s"
-
-
-async def _until(claim: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
-        while not claim():  # noqa: ASYNC110  a thread's end has no event to wait for
-            await asyncio.sleep(0.001)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import io
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -29,6 +28,7 @@ from arbiter.protocols import Status
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 from tests.health.receiver import Receiver, receiving
+from tests.waiting import until
 
 SECRET = "shared-secret"
 DOWN = HealthChanged("database", Status.PASS, Status.FAIL, "gone")
@@ -78,20 +78,14 @@ async def posting(receiver: Receiver, **alerts: Any) -> AsyncIterator[Alerts]:
         await service.stop()
 
 
-async def until(claim: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not claim():  # noqa: ASYNC110  another thread's doing
-            await asyncio.sleep(0.005)
-
-
 async def test_the_webhook_is_signed() -> None:
     """A real server gets JSON for Alertmanager, with a signature that a receiver can recompute."""
     with receiving() as receiver:
         async with posting(receiver) as alerts:
             alerts.publish(DOWN)
-            await until(lambda: len(receiver.posts) == 1)
+            await until(lambda: len(receiver.posts) == 1, 10)
             alerts.publish(UP)
-            await until(lambda: len(receiver.posts) == 2)
+            await until(lambda: len(receiver.posts) == 2, 10)
     down, up = receiver.posts
 
     timestamp = down.headers["x-arbiter-timestamp"]
@@ -120,10 +114,10 @@ async def test_the_address_stays_out_of_the_log() -> None:
         receiver.url += "/s3cr3t"
         async with posting(receiver) as alerts:
             alerts.publish(DOWN)
-            await until(lambda: len(receiver.posts) == 1)
+            await until(lambda: len(receiver.posts) == 1, 10)
             receiver.status = 500
             alerts.publish(UP)
-            await until(lambda: "alert.not_sent" in stream.getvalue())
+            await until(lambda: "alert.not_sent" in stream.getvalue(), 10)
 
     assert receiver.posts[0].path.endswith("s3cr3t")
     assert "s3cr3t" not in stream.getvalue()
@@ -159,7 +153,7 @@ async def test_h09_a_server_that_hangs_holds_up_nothing() -> None:
         receiver.hangs = True
         async with posting(receiver, log=False) as alerts:
             alerts.publish(DOWN)
-            await until(lambda: len(receiver.posts) == 1)
+            await until(lambda: len(receiver.posts) == 1, 10)
             alerts.publish(UP)
 
             assert alerts.waiting == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,6 +11,7 @@ from arbiter.errors import LifecycleError
 from arbiter.lifecycle.background import Background, Policy, TaskGaveUp
 from arbiter.protocols import Status
 from arbiter.testing.clock import FakeClock
+from tests.waiting import turned
 
 
 class Failing:
@@ -24,15 +25,6 @@ class Failing:
         if self.left:
             self.left -= 1
             raise OSError("no route to host")
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    """Give the loop turns until it holds, at most a thousand."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came true")
 
 
 @pytest.fixture
@@ -63,7 +55,7 @@ async def test_work_begins_when_the_group_starts(background: Background) -> None
     await ran.wait()
 
     assert not before
-    await reached(lambda: background.seen()[0].state == "done")
+    await turned(lambda: background.seen()[0].state == "done")
 
 
 @pytest.mark.parametrize("policy", ["stop", "degrade"])
@@ -77,13 +69,13 @@ async def test_s13_a_task_that_dies_is_begun_again_five_times_and_then_given_up(
     background.keep("listen", work, on_failure=policy)
     await background.start()
     for runs, wait_s in enumerate((1, 2, 4, 8, 16), start=1):
-        await reached(lambda: clock.sleepers == 1)
+        await turned(lambda: clock.sleepers == 1)
         assert work.runs == runs
         assert (await background.look()).status is Status.WARN
         clock.advance(wait_s - 0.01)
         assert clock.sleepers == 1
         clock.advance(0.01)
-    await reached(lambda: background.seen()[0].state == "failed")
+    await turned(lambda: background.seen()[0].state == "failed")
 
     assert work.runs == 6
     assert (await background.look()).status is Status.FAIL
@@ -96,11 +88,11 @@ async def test_a_periodic_task_counts_anew_after_a_good_run(background: Backgrou
     work = Failing(1)
     background.every("count", 60, work)
     await background.start()
-    await reached(lambda: clock.sleepers == 1)
+    await turned(lambda: clock.sleepers == 1)
     clock.advance(1)
-    await reached(lambda: work.runs == 2 and clock.sleepers == 1)
+    await turned(lambda: work.runs == 2 and clock.sleepers == 1)
     clock.advance(60)
-    await reached(lambda: work.runs == 3 and clock.sleepers == 1)
+    await turned(lambda: work.runs == 3 and clock.sleepers == 1)
 
     (seen,) = background.seen()
     assert (seen.kind, seen.state, seen.failures) == ("every 60 s", "waiting", 0)
@@ -119,9 +111,9 @@ async def test_a_task_that_ran_well_for_a_minute_counts_anew(
     background.keep("listen", fail_in_time)
     await background.start()
     for _ in range(10):
-        await reached(lambda: clock.sleepers == 1)
+        await turned(lambda: clock.sleepers == 1)
         clock.advance(61)
-        await reached(lambda: clock.sleepers == 1 and background.seen()[0].state == "backing-off")
+        await turned(lambda: clock.sleepers == 1 and background.seen()[0].state == "backing-off")
         clock.advance(1)
 
     assert background.seen()[0].failures == 1
@@ -147,9 +139,9 @@ async def test_the_drain_lets_what_has_an_end_finish_and_ends_the_rest(
     background.keep("listen", endless)
     background.every("count", 60, Failing(0))
     await background.start()
-    await reached(lambda: clock.sleepers == 1)
+    await turned(lambda: clock.sleepers == 1)
     draining = asyncio.create_task(background.drain(20))
-    await reached(lambda: ended == ["endless"])
+    await turned(lambda: ended == ["endless"])
     release.set()
 
     assert await draining
@@ -170,7 +162,7 @@ async def test_what_outlasts_the_drain_is_cancelled_and_unwinds(background: Back
 
     background.once("send", work)
     await background.start()
-    await reached(lambda: background.seen()[0].state == "running")
+    await turned(lambda: background.seen()[0].state == "running")
 
     assert not await background.drain(0.01)
     assert cleaned == ["up"]
@@ -183,5 +175,5 @@ async def test_two_tasks_of_one_name_are_refused(background: Background) -> None
     with pytest.raises(LifecycleError, match="Give one of them another name"):
         background.once("send", Failing(0))
     await background.start()
-    await reached(lambda: background.seen()[0].state == "done")
+    await turned(lambda: background.seen()[0].state == "done")
     background.once("send", Failing(0))

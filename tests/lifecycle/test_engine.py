@@ -13,6 +13,7 @@ from arbiter.events import StepFinished
 from arbiter.lifecycle.engine import Engine, OnStop, State, Step
 from arbiter.lifecycle.hooks import Where
 from arbiter.lifecycle.settings import LifecycleSettings
+from tests.waiting import turned
 
 QUICK = LifecycleSettings(start_s=0.2, hook_s=0.05, hooks_s=0.3)
 
@@ -48,15 +49,6 @@ class Bench:
                 await start()
 
         return Step(name, begin, needs)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until it is so."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to be")
 
 
 async def fail() -> None:
@@ -199,10 +191,10 @@ async def test_cancelling_a_start_undoes_it() -> None:
     starting = asyncio.create_task(
         bench.engine.start([bench.step("a", stop=slow.wait), bench.step("b", start=hang)])
     )
-    await until(lambda: "+b" in bench.log)
+    await turned(lambda: "+b" in bench.log)
 
     starting.cancel()
-    await until(lambda: "-a" in bench.log)
+    await turned(lambda: "-a" in bench.log)
     starting.cancel()
     await asyncio.sleep(0)
     slow.set()

@@ -14,6 +14,7 @@ from arbiter.events import StepFinished
 from arbiter.lifecycle.engine import Engine, OnStop, Starting, State, Step
 from arbiter.lifecycle.settings import ComponentBudget, LifecycleSettings
 from arbiter.lifecycle.threads import Threads
+from tests.waiting import turned
 
 Hook = Callable[[], Awaitable[object]]
 
@@ -41,14 +42,6 @@ class Bench:
             on_stop(end)
 
         return Step(name, begin, needs)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to be")
 
 
 async def fail() -> None:
@@ -116,7 +109,7 @@ async def test_a_failure_cancels_those_that_start_beside_it() -> None:
     bench, hung = Bench(start_at_once=3), asyncio.Event()
 
     async def fail_later() -> None:
-        await until(lambda: "+slow" in bench.log)
+        await turned(lambda: "+slow" in bench.log)
         raise OSError("no")
 
     steps = [
@@ -180,7 +173,7 @@ async def test_what_a_given_up_start_still_does_is_undone() -> None:
         await bench.engine.start([bench.step("a"), bench.step("b", start=cling)])
     assert bench.log == ["+a", "+b", "-a"]
     release.set()
-    await until(lambda: bench.log[-1] == "-b")
+    await turned(lambda: bench.log[-1] == "-b")
 
 
 async def test_a_blocking_part_of_a_start_can_be_given_up() -> None:
@@ -206,7 +199,7 @@ async def test_a_start_is_recorded() -> None:
     starting = asyncio.create_task(
         bench.engine.start([bench.step("a"), bench.step("b", start=go.wait), bench.step("c", start=fail)])
     )
-    await until(lambda: "+b" in bench.log)
+    await turned(lambda: "+b" in bench.log)
 
     during = bench.engine.startup
     go.set()
@@ -245,7 +238,7 @@ async def test_a_thread_that_hangs_is_left_behind() -> None:
     """Whoever waited can go on; the thread ends with its call."""
     threads, release = Threads(), threading.Event()
     waiting = asyncio.create_task(threads.run(release.wait, "stuck"))
-    await until(lambda: "wait" in threads.stack("stuck"))
+    await turned(lambda: "wait" in threads.stack("stuck"))
 
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -30,8 +30,8 @@ from arbiter.orchestrator.vocabulary import Capabilities
 from arbiter.testing.live import Fixed
 from containers.introductions import as_query
 from tests.orchestrator.routing.fakes import FakeTracker, outcome
-from tests.orchestrator.waiting import reached
 from tests.servers import Postgresql
+from tests.waiting import reached
 
 TASK = Task(task_type="review")
 

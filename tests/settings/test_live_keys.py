@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 from dependency_injector import providers
 from opentelemetry.sdk.trace.sampling import Decision
 from starlette.requests import Request
@@ -31,6 +30,7 @@ from arbiter.settings.sources import Sources
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 from containers.application import Application
+from tests.waiting import turned
 
 BEGIN = """
 [default.routing]
@@ -173,10 +173,10 @@ async def test_health_intervals_are_live() -> None:
 
     registry.register("one", check)
     await registry.start()
-    await _until(lambda: len(runs) == 1)
+    await turned(lambda: len(runs) == 1)
     settings.current = HealthSettings(interval_s=1)
     bus.publish(SettingsApplied(2, ("health.interval_s",)))
-    await _until(lambda: len(runs) == 2)
+    await turned(lambda: len(runs) == 2)
     for _ in range(20):  # two seconds, in steps small enough for the schedule to take its turn
         clock.advance(0.1)
         for _ in range(50):
@@ -228,11 +228,3 @@ async def test_c09_a_request_keeps_what_it_began_with(tmp_path: Path) -> None:
             old = await early
 
     assert (old.json(), new.json()) == ([5, 5], [12, 12])
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    pytest.fail("it did not come true")

@@ -21,8 +21,8 @@ from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.errors import StorageError
 from arbiter.orchestrator.storage.schema import events
 from tests.orchestrator.performance.kit import NOW, completion, decision
-from tests.orchestrator.waiting import until
 from tests.servers import Postgresql
+from tests.waiting import until
 
 
 async def test_an_event_comes_back_as_it_went(any_database: Database) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from arbiter.settings.sources import Sources
 from containers.application import Application
 from tests.orchestrator.performance.kit import completion
-from tests.orchestrator.waiting import until
 from tests.servers import Postgresql
+from tests.waiting import until
 
 
 class Wire:

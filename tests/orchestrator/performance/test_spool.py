@@ -17,7 +17,7 @@ from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.protocols import Status
 from arbiter.testing.clock import FakeClock
 from tests.orchestrator.performance.kit import NOW, Switched, completion, counted, tracking
-from tests.orchestrator.waiting import until
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from arbiter.protocols import Status
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 from tests.orchestrator.performance.kit import NOW, Switched, completion, counted, decision, tracking
-from tests.orchestrator.waiting import until
+from tests.waiting import until
 
 
 async def test_a_recorded_event_is_on_disk(database: Database, sqlite_url: str) -> None:

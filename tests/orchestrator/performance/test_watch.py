@@ -13,7 +13,7 @@ from arbiter.orchestrator.storage.database import Database
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 from tests.orchestrator.performance.kit import NOW, completion, tracking
-from tests.orchestrator.waiting import until
+from tests.waiting import until
 
 
 @dataclass

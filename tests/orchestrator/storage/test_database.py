@@ -18,7 +18,7 @@ from arbiter.orchestrator.storage.errors import StorageError, StorageUnavailable
 from arbiter.orchestrator.storage.migrations import REVISIONS
 from arbiter.orchestrator.storage.schema import arms
 from arbiter.protocols import Status
-from tests.orchestrator.waiting import until
+from tests.waiting import until
 
 NOW = datetime(2026, 1, 1, 12, 30, 0, 123456, tzinfo=UTC)
 

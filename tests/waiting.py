@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-__all__ = ["reached", "until"]
+__all__ = ["reached", "turned", "until"]
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], limit_s: float = 5.0) -> None:
     """Return as soon as `condition` holds; fail when it does not within the limit."""
     async with asyncio.timeout(limit_s):
         while not condition():  # noqa: ASYNC110  any condition, not one that an event stands for
@@ -20,3 +20,12 @@ async def reached(state: Callable[[], Awaitable[object]], wanted: object, limit_
     async with asyncio.timeout(limit_s):
         while await state() != wanted:  # noqa: ASYNC110  any state, not one that an event stands for
             await asyncio.sleep(0.005)
+
+
+async def turned(condition: Callable[[], object], limit: int = 1000) -> None:
+    """Let the loop turn until `condition` holds, without any time going by; fail when it takes more than `limit` turns."""
+    for _ in range(limit):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(f"it did not come true within {limit} turns of the loop")
