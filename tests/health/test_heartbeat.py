@@ -11,6 +11,7 @@ from arbiter.health.settings import HealthSettings
 from arbiter.protocols import Status
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
+from tests.waiting import until
 
 
 async def settle() -> None:
@@ -76,7 +77,7 @@ async def test_h03_another_thread_sees_a_blocked_loop() -> None:
     )
     failed, seen = threading.Event(), []
     await heart.start()
-    await asyncio.sleep(0.01)
+    await until(lambda: heart.liveness().status is Status.PASS)
 
     def watch() -> None:
         for _ in range(2000):
@@ -90,9 +91,7 @@ async def test_h03_another_thread_sees_a_blocked_loop() -> None:
     thread.start()
     blocked_until_seen = failed.wait(5)  # this blocks the loop, as a careless handler would
     thread.join()
-    async with asyncio.timeout(5):
-        while heart.liveness().status is not Status.PASS:  # noqa: ASYNC110  the beat has no event
-            await asyncio.sleep(0.005)
+    await until(lambda: heart.liveness().status is Status.PASS)
     await heart.stop()
 
     assert blocked_until_seen
