@@ -1,6 +1,6 @@
 """`App`: one application from a container: what it is made of, and the two ways to run it.
 
-`run` gives all that `host.py` has; `asgi` is for somebody else's server. Global state (signals, logging) is touched in
+`run` gives all that `host/` has; `asgi` is for somebody else's server. Global state (signals, logging) is touched in
 `run` only, and given back when it returns.
 """
 
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arbiter.errors import ArbiterError, ConfigurationError
+from arbiter.host.outcome import ExitCode, Ready
 from arbiter.infrastructure import Infrastructure
-from arbiter.outcome import ExitCode, Ready
 from arbiter.settings.oversight import SettingsOversight
 from arbiter.settings.sources import Sources
 
 # The host brings servers and the management's pages with it: who only looks at an application needs neither.
 if TYPE_CHECKING:
-    from arbiter.host import Host
+    from arbiter.host.life import Host
     from arbiter.management.listener import ManagementListener
 
 __all__ = ["App", "ExitCode", "Ready"]
@@ -104,7 +104,7 @@ class App:
         except ConfigurationError as error:
             report(error)
             return ExitCode.CONFIGURATION
-        from arbiter.host import Host  # noqa: PLC0415  see above
+        from arbiter.host.life import Host  # noqa: PLC0415  see above
         from arbiter.observability.logging import configure_logging  # noqa: PLC0415
 
         environment = self.container.settings.environment()
@@ -178,7 +178,7 @@ class _Embedded:
         await self._container.stop()
 
     async def _start(self) -> None:
-        from arbiter.surroundings import oversee  # noqa: PLC0415  see above
+        from arbiter.host.surroundings import oversee  # noqa: PLC0415  see above
 
         self._oversight = oversee(self._container)
         try:

@@ -19,8 +19,8 @@ from dependency_injector import providers
 
 from arbiter import App, Infrastructure
 from arbiter.events import StepFinished
+from arbiter.host.outcome import ExitCode, Ready
 from arbiter.lifecycle.background import Background
-from arbiter.outcome import ExitCode, Ready
 from arbiter.settings.sources import Sources
 from arbiter.testing.clock import FakeClock
 from tests.processes import until

@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 
 from arbiter import Infrastructure
+from arbiter.host.surroundings import management_for
 from arbiter.observability.logging import configure_logging
 from arbiter.settings.sources import Sources
-from arbiter.surroundings import management_for
 
 __all__ = ["HERE", "TOKEN", "Port", "management"]
 

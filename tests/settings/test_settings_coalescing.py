@@ -13,13 +13,13 @@ import httpx2
 import pytest
 
 from arbiter.container.settings_provider import SettingsProvider
+from arbiter.host.surroundings import management_for
 from arbiter.infrastructure import Infrastructure
 from arbiter.settings.framework import FrameworkSettings
 from arbiter.settings.live import LiveSettings
 from arbiter.settings.loader import SettingsLoader
 from arbiter.settings.snapshot import Snapshot
 from arbiter.settings.sources import Sources
-from arbiter.surroundings import management_for
 from tests.settings.kit import ShopSettings, load, sources
 
 TEXT = "[default.registry]\nmax_agents = {}\ntags = ['{}']\n"

@@ -8,11 +8,10 @@ reverse order), management.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from socket import socket
@@ -20,7 +19,20 @@ from socket import socket
 import structlog
 
 from arbiter.errors import ConfigurationError, StartError
-from arbiter.following import Following
+from arbiter.host.ending import Ending
+from arbiter.host.following import Following
+from arbiter.host.outcome import ExitCode, Ready
+from arbiter.host.starting import started_first
+from arbiter.host.surroundings import (
+    management_for,
+    oversee,
+    reload_settings,
+    run_on_loop,
+    share_telemetry,
+    systemd_for,
+)
+from arbiter.host.view import View
+from arbiter.host.work import Work, Worker
 from arbiter.infrastructure import Infrastructure
 from arbiter.lifecycle.dump import dump_stacks
 from arbiter.lifecycle.phases import Phase, Phases
@@ -29,21 +41,8 @@ from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
 from arbiter.observability.lifecycle_spans import StopSpans, trace_start
 from arbiter.observability.logging import LoggingSession
-from arbiter.outcome import ExitCode, Ready
-from arbiter.resilience.guard import Guard
 from arbiter.serving.protocol import Bounds
 from arbiter.serving.server import Server, bind
-from arbiter.surroundings import (
-    calls_running,
-    fault_of_settings,
-    management_for,
-    oversee,
-    reload_settings,
-    run_on_loop,
-    share_telemetry,
-    systemd_for,
-)
-from arbiter.work import Work, Worker
 
 __all__ = ["Host"]
 
@@ -73,13 +72,13 @@ class Host:
         management: ManagementListener | None = None,
     ) -> None:
         self._container, self._logging, self._run = container, logging, run
-        self._on_ready, self._report = on_ready, report
+        self._on_ready = on_ready
         self._settings = container.settings()
         self._events, self._health, self._clock = container.events(), container.health(), container.clock()
         self._background = container.background()
-        self._guard: Guard | None = None
         self._begun = self._clock.monotonic()
         self._phases = Phases(self._clock, self._events.publish)
+        self._view, self._ending = View(container, self._phases), Ending(self._phases, report)
         self._management = management
         self._watchdog = Watchdog()
         self._threads_before = set(threading.enumerate())
@@ -87,8 +86,6 @@ class Host:
         self._asked = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
-        self._work: Work | None = None
-        self._failure: BaseException | None = None
 
     def run(self) -> int:
         """Live from the first port to the last hook; the exit code."""
@@ -108,9 +105,9 @@ class Host:
         try:
             listener = self._take_addresses(undo)
         except StartError as error:
-            return self._fail(error, ExitCode.START_FAILED)
+            return self._ending.fail(error, ExitCode.START_FAILED)
         except ConfigurationError as error:  # read outside of the settings, such as OTEL_PROPAGATORS
-            return self._fail(error, ExitCode.CONFIGURATION)
+            return self._ending.fail(error, ExitCode.CONFIGURATION)
         self._logging.copy_to(self._container.telemetry().logs)
         undo.callback(self._logging.copy_to, None)
         share_telemetry(self._container)
@@ -118,7 +115,7 @@ class Host:
             return run_on_loop(self._live(listener))
         except Exception as error:
             log.exception("app.failed")
-            return self._fail(error, ExitCode.INTERNAL)
+            return self._ending.fail(error, ExitCode.INTERNAL)
 
     def _begin(self, undo: ExitStack) -> None:
         following = Following(self._container, self._logging, self._phases, self._on_loop)
@@ -132,12 +129,6 @@ class Host:
         self._logging.set_generation(self._container.settings.source().snapshot.generation)
         self._phases.enter(Phase.CONFIGURING)
         undo.callback(oversee(self._container).end)
-
-    def _fail(self, error: BaseException, code: ExitCode) -> ExitCode:
-        if self._phases.current not in {Phase.STOPPED, Phase.FAILED}:
-            self._phases.enter(Phase.FAILED)
-        self._report(error)
-        return code
 
     def _on_loop(self, act: Callable[[], object]) -> None:
         loop = self._loop
@@ -154,34 +145,16 @@ class Host:
         if self._management is None:
             self._management = ManagementListener(*wanted)
             undo.callback(self._management.stop)
-        self._guard = self._container.guard()
-        app = management_for(self._container, startup=self._startup, tasks=self._tasks, logging=self._logging)
+        self._view.guard = self._container.guard()
+        app = management_for(
+            self._container, startup=self._view.startup, tasks=self._view.tasks, logging=self._logging
+        )
         self._management.show(app)
         if self._run:
             return None
         listener = bind(self._settings.server.host, self._settings.server.port, setting="server")
         undo.callback(listener.close)
         return listener
-
-    def _startup(self) -> Mapping[str, object]:
-        return {**dataclasses.asdict(self._container.startup()), "phases": self._phases.timeline}
-
-    def _tasks(self) -> Mapping[str, object]:
-        """What `/tasks` shows."""
-        return {
-            "phase": self._phases.current,
-            "in_flight": self._in_flight(),
-            "background": self._background.seen(),
-            "still_to_stop": self._container.pending(),
-        }
-
-    def _in_flight(self) -> Mapping[str, int]:
-        background = [one.state for one in self._background.seen()]
-        return {
-            **(self._work.in_flight if self._work is not None else {}),
-            "background": background.count("running"),
-            "operations": calls_running(self._guard) if self._guard is not None else 0,
-        }
 
     async def _live(self, listener: socket | None) -> int:
         self._loop, self._stop_asked = asyncio.get_running_loop(), asyncio.Event()
@@ -222,37 +195,26 @@ class Host:
 
     def _dump(self) -> None:
         dump_stacks(self._loop)
-        os.write(2, f"arbiter: {self._phases.current}, in flight {dict(self._in_flight())}\n".encode())
+        os.write(2, f"arbiter: {self._phases.current}, in flight {dict(self._view.in_flight())}\n".encode())
 
     async def _start(self) -> ExitCode | None:
         """Start the container; None means it runs, a code means that the life ends here."""
         self._phases.enter(Phase.STARTING)
-        starting = asyncio.ensure_future(self._container.start())
-        asked = asyncio.ensure_future(self._stop_asked.wait())
-        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if not starting.done():
-            log.info("app.start.cancelled")
-            starting.cancel()
         try:
-            await starting
-        except asyncio.CancelledError:
-            self._phases.enter(Phase.STOPPED)
-            return ExitCode.CLEAN
-        except Exception as error:  # noqa: BLE001  whatever a component raises is why the start failed
-            failure = StartError("The application did not start; what had started was stopped again.")
-            failure.__cause__ = error
-            fault = fault_of_settings(error)
-            return self._fail(
-                fault or failure, ExitCode.CONFIGURATION if fault is not None else ExitCode.START_FAILED
-            )
-        return None
+            if await started_first(self._container, self._stop_asked):
+                return None
+        except ConfigurationError as error:
+            return self._ending.fail(error, ExitCode.CONFIGURATION)
+        except StartError as error:
+            return self._ending.fail(error, ExitCode.START_FAILED)
+        self._phases.enter(Phase.STOPPED)
+        return ExitCode.CLEAN
 
     async def _serve(self, listener: socket | None) -> None:
         """From ready to drained."""
         self._background.on_give_up = self._give_up
         await self._health.refresh()
-        work = self._work = self._work_on(listener)
+        work = self._view.work = self._work_on(listener)
         await work.start()
         self._health.mark_started()
         self._phases.enter(Phase.RUNNING)
@@ -268,16 +230,15 @@ class Host:
 
     def _give_up(self, error: BaseException) -> None:
         """The application's work has failed for good: stop well, and end with 70."""
-        self._failure = self._failure or error
-        self._report(error)
+        self._ending.note(error)
         self.ask_to_stop()
 
     async def _abandon(self, error: Exception) -> None:
         if not isinstance(error, StartError):
             log.error("app.failed", exc_info=error)
         self._give_up(error)
-        if self._work is not None:
-            await self._work.stop(0)
+        if self._view.work is not None:
+            await self._view.work.stop(0)
 
     def _trace(self) -> None:
         start, tracer = self._container.startup(), self._container.tracer()
@@ -308,22 +269,15 @@ class Host:
         if not (drained and ended):
             log.warning("app.drain.cut", drain_s=budgets.drain_s, requests=not drained, background=not ended)
 
-    async def _stop(self) -> int:
+    async def _stop(self) -> ExitCode:
         self._phases.enter(Phase.STOPPING)
         try:
             await self._container.stop()
         except ExceptionGroup as errors:  # each names its provider; none keeps the process alive
             for error in errors.exceptions:
                 log.error("app.stop.failed", exc_info=error)  # noqa: TRY400  a line for each, not for the group
-            self._phases.enter(Phase.FAILED)
-            return self._code(ExitCode.STOP_FAILED)
-        self._phases.enter(Phase.FAILED if self._failure else Phase.STOPPED)
-        return self._code(ExitCode.CLEAN)
-
-    def _code(self, otherwise: ExitCode) -> ExitCode:
-        if self._failure is None:
-            return otherwise
-        return ExitCode.START_FAILED if isinstance(self._failure, StartError) else ExitCode.INTERNAL
+            return self._ending.stopped(cleanly=False)
+        return self._ending.stopped(cleanly=True)
 
     def _release_watchdog(self) -> None:
         """Let the process end by itself, unless a thread that never ends would keep it."""

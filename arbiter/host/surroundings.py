@@ -11,20 +11,16 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp
 
-from arbiter.errors import ConfigurationError
 from arbiter.infrastructure import Infrastructure
 from arbiter.lifecycle.systemd import Systemd
 from arbiter.management.view import More, management_of
 from arbiter.observability.global_providers import make_global
 from arbiter.observability.logging import LoggingSession
 from arbiter.protocols import Status
-from arbiter.resilience.guard import Guard
 from arbiter.settings.live import ReloadResult
 from arbiter.settings.oversight import SettingsOversight
 
 __all__ = [
-    "calls_running",
-    "fault_of_settings",
     "management_for",
     "oversee",
     "reload_settings",
@@ -62,12 +58,6 @@ def systemd_for(container: Infrastructure) -> Systemd:
     return Systemd(os.environ, lambda: heartbeat.liveness().status is not Status.FAIL)
 
 
-def calls_running(guard: Guard) -> int:
-    """How many guarded calls are running now."""
-    found = (one.value for one in guard.measurements() if one.name == "arbiter.operation.in_flight")
-    return int(sum(found))
-
-
 def oversee(container: Infrastructure) -> SettingsOversight:
     """Let reloads be heard, seen in health and begun by changed files; say what looks like a mistake."""
     source, oversight = container.settings.source(), container.oversight()
@@ -82,15 +72,6 @@ def share_telemetry(container: Infrastructure) -> None:
     """Let libraries that ask OpenTelemetry's globals report to this application, where the settings say so."""
     if container.settings.source().snapshot.settings.observability.global_providers:
         make_global(container.telemetry())
-
-
-def fault_of_settings(error: BaseException | None) -> ConfigurationError | None:
-    """The setting that a start failed over, such as a health group that names a check that is not there."""
-    while error is not None and not isinstance(error, ConfigurationError):
-        if isinstance(error, BaseExceptionGroup):
-            return next(filter(None, map(fault_of_settings, error.exceptions)), None)
-        error = error.__cause__
-    return error
 
 
 def reload_settings(container: Infrastructure, systemd: Systemd) -> None:
