@@ -19,6 +19,7 @@ from socket import socket
 import structlog
 
 from arbiter.errors import ConfigurationError, StartError
+from arbiter.host.deadline import Deadline
 from arbiter.host.ending import Ending
 from arbiter.host.following import Following
 from arbiter.host.outcome import ExitCode, Ready
@@ -37,7 +38,6 @@ from arbiter.infrastructure import Infrastructure
 from arbiter.lifecycle.dump import dump_stacks
 from arbiter.lifecycle.phases import Phase, Phases
 from arbiter.lifecycle.signals import Reactions, Signals
-from arbiter.lifecycle.watchdog import Watchdog
 from arbiter.management.listener import ManagementListener
 from arbiter.observability.lifecycle_spans import StopSpans, trace_start
 from arbiter.observability.logging import LoggingSession
@@ -80,8 +80,7 @@ class Host:
         self._phases = Phases(self._clock, self._events.publish)
         self._view, self._ending = View(container, self._phases), Ending(self._phases, report)
         self._management = management
-        self._watchdog = Watchdog()
-        self._threads_before = set(threading.enumerate())
+        self._deadline = Deadline(self._settings.lifecycle.total_s)
         self._systemd = systemd_for(container)
         self._asked = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -91,7 +90,7 @@ class Host:
         """Live from the first port to the last hook; the exit code."""
         with ExitStack() as undo:
             code = self._run_through(undo)
-        self._release_watchdog()
+        self._deadline.release()
         return code
 
     def ask_to_stop(self) -> None:
@@ -156,33 +155,38 @@ class Host:
         undo.callback(listener.close)
         return listener
 
-    async def _live(self, listener: socket | None) -> int:
+    async def _live(self, listener: socket | None) -> ExitCode:
         self._loop, self._stop_asked = asyncio.get_running_loop(), asyncio.Event()
         if self._asked.is_set():
             self._stop_asked.set()
         signals = Signals(
-            Reactions(
-                self._arm, stop=self._signalled, forced=self._forced, reload=self._reload, dump=self._dump
-            )
+            Reactions(self._count, stop=self._end, forced=self._forced, reload=self._reload, dump=self._dump)
         )
-        signals.install()
+        self._deadline.is_ours = signals.install()
         try:
-            if (code := await self._start()) is not None:
-                return code
-            try:
-                await self._serve(listener)
-            except Exception as error:  # noqa: BLE001  whatever it is, what has started must stop
-                await self._abandon(error)
-            return await self._stop()
+            code = await self._start_and_serve(listener)
+            self._deadline.settle(code)
+            return code
         finally:
             self._loop = None
             signals.restore()
 
-    def _arm(self) -> None:
-        self._watchdog.arm(self._settings.lifecycle.total_s, self._loop)
+    async def _start_and_serve(self, listener: socket | None) -> ExitCode:
+        if (code := await self._start()) is not None:
+            self._count()
+            return code
+        try:
+            await self._serve(listener)
+        except Exception as error:  # noqa: BLE001  whatever it is, what has started must stop
+            await self._abandon(error)
+        return await self._stop()
 
-    def _signalled(self) -> None:
-        self._arm()
+    def _count(self) -> None:
+        self._deadline.begin(self._loop)
+
+    def _end(self) -> None:
+        """Stop, and be gone by the deadline: asked for by a signal, or by how the work goes."""
+        self._count()
         self.ask_to_stop()
 
     def _forced(self, number: int) -> None:
@@ -226,12 +230,12 @@ class Host:
     def _work_on(self, listener: socket | None) -> Work:
         if listener is not None:
             return Server(self._container.asgi(), listener, Bounds.of(self._settings.server))
-        return Worker(self._container.components()[self._run], self._give_up, self.ask_to_stop)
+        return Worker(self._container.components()[self._run], self._give_up, self._end)
 
     def _give_up(self, error: BaseException) -> None:
         """The application's work has failed for good: stop well, and end with 70."""
         self._ending.note(error)
-        self.ask_to_stop()
+        self._end()
 
     async def _abandon(self, error: Exception) -> None:
         if not isinstance(error, StartError):
@@ -278,9 +282,3 @@ class Host:
                 log.error("app.stop.failed", exc_info=error)  # noqa: TRY400  a line for each, not for the group
             return self._ending.stopped(cleanly=False)
         return self._ending.stopped(cleanly=True)
-
-    def _release_watchdog(self) -> None:
-        """Let the process end by itself, unless a thread that never ends would keep it."""
-        since = set(threading.enumerate()) - self._threads_before
-        if not [thread for thread in since if not thread.daemon]:
-            self._watchdog.disarm()

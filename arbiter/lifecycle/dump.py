@@ -6,10 +6,11 @@ import asyncio
 import faulthandler
 import os
 import sys
+import threading
 import traceback
 from typing import Any, TextIO
 
-__all__ = ["dump_stacks", "stack_of", "target"]
+__all__ = ["dump_stacks", "stack_of", "stack_of_thread", "target"]
 
 
 def dump_stacks(loop: asyncio.AbstractEventLoop | None) -> None:
@@ -33,6 +34,12 @@ def stack_of(task: asyncio.Future[Any]) -> str:
             frames += traceback.extract_stack(frame, limit=1)
         waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
     return "".join(traceback.format_list(frames))
+
+
+def stack_of_thread(thread: threading.Thread) -> str:
+    """Where a thread is now; empty where it has ended."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return "".join(traceback.format_stack(frame)) if frame else ""
 
 
 def target() -> TextIO | int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
+
+from arbiter.lifecycle.dump import stack_of_thread
 
 __all__ = ["Threads"]
 
@@ -172,8 +172,7 @@ class _Worker:
         self._thread.join(JOIN_S)
 
     def stack(self) -> str:
-        frame = sys._current_frames().get(self._thread.ident or 0)
-        return "".join(traceback.format_stack(frame)) if frame else ""
+        return stack_of_thread(self._thread)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

@@ -29,6 +29,9 @@ class Part:
     def __init__(self, *needs):
         pass
 
+    async def stop(self):
+        print("a part stopped", flush=True)
+
 
 class Hanging(Part):
     async def stop(self):
@@ -37,8 +40,31 @@ class Hanging(Part):
 
 def stubborn(first):
     yield Part()
-    threading.Thread(target=time.sleep, args=(600,), daemon=False).start()
+    leave_a_thread()
     time.sleep(600)
+
+
+def forgetful(first):
+    yield Part()
+    leave_a_thread()
+
+
+def leave_a_thread():
+    threading.Thread(target=hang, daemon=False, name="forgotten").start()
+
+
+def hang():
+    time.sleep(600)
+
+
+class Offloading(Part):
+    async def start(self):
+        asyncio.ensure_future(asyncio.to_thread(hang))
+
+
+async def broken(first):
+    leave_a_thread()
+    raise OSError("the disk is on fire")
 
 
 class Busy(Part):
@@ -162,18 +188,43 @@ def test_s02_a_second_signal_ends_the_process_and_says_what_was_pending(
     assert any(line.startswith("Task arbiter.heartbeat") for line in lines)
 
 
-def test_s04_what_blocks_threads_for_ever_is_gone_within_the_total(tmp_path: Path) -> None:
-    """A sync hook that hangs is cut at its budget; a thread that is no daemon holds the exit up to the deadline only."""
-    with shop(tmp_path, "Resource(stubborn", *BRIEF, "lifecycle.hook_s=0.2") as started:
+@pytest.mark.parametrize(
+    ("kind", "code", "holder"),
+    [
+        ("Resource(stubborn", 1, "thread forgotten"),
+        ("Resource(forgetful", 0, "thread forgotten"),
+        ("Singleton(Offloading", 0, "thread uvloop_0"),
+    ],
+)
+def test_s04_what_blocks_threads_for_ever_is_gone_within_the_total(
+    tmp_path: Path, kind: str, code: int, holder: str
+) -> None:
+    """A sync hook that hangs is cut at its budget; a thread that is no daemon holds the exit up to the deadline, and
+    is named; later hooks run, and the exit code is what the stop came to.
+    """
+    with shop(tmp_path, kind, *BRIEF, "lifecycle.hook_s=0.2") as started:
         started.ready()
         started.process.send_signal(signal.SIGTERM)
-        code = started.process.wait(20)
+        ended = started.process.wait(20)
         said = started.said()
 
-    assert code == 124
-    assert "second: stop failed" in said
-    assert "time.sleep(600)" in said
-    assert "still not stopped after 1.2 s" in said
+    assert ended == code
+    assert said.count("a part stopped") == 2
+    assert f"stopped with {code}, and after 1.2 s held up by {holder}" in said
+    assert ("second: stop failed" in said) == (code == 1)
+    assert " in hang\n" in said
+    assert ("in hang\\n" in said) == ("app.stop.thread_left" in said) == ("Resource" in kind)
+
+
+def test_s04_a_failed_start_is_not_held_up_by_a_thread(tmp_path: Path) -> None:
+    """What a part left behind before the start failed holds the exit up to the deadline only, and the code is 3."""
+    with shop(tmp_path, "Resource(broken", *BRIEF) as started:
+        ended = started.process.wait(60)
+        said = started.said()
+
+    assert ended == 3
+    assert "the disk is on fire" in said
+    assert "stopped with 3, and after 1.2 s held up by thread forgotten" in said
 
 
 @pytest.mark.parametrize(("busy", "code"), [("turn_round", 124), ("hold_the_lock", 1)])
