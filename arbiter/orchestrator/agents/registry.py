@@ -290,6 +290,7 @@ class AgentRegistry:
             raise RegistryFull(limit)
         contents = Contents(backup.agents, backup.history, backup.capability_versions)
         await self._store.replace(contents, then=index.replace)
+        self._set_aside()  # who was silent for too long when the backup was taken has not spoken since
         return len(backup.agents)
 
     def measurements(self) -> Iterable[Measurement]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 from pydantic import ValidationError
+from rich.markup import escape
 from rich.table import Table
 
 from arbiter.cli.console import out_console
@@ -20,10 +21,13 @@ from arbiter.orchestrator.agents.models import (
 from arbiter.orchestrator.cli.keeping import backup, export, restore
 from arbiter.orchestrator.cli.options import File, Languages, Session, Specializations
 from arbiter.orchestrator.cli.session import InputInvalid, ask, built, parsed
-from arbiter.orchestrator.client import ArbiterClient
+from arbiter.orchestrator.client import ApiProblem, ArbiterClient
 from arbiter.orchestrator.vocabulary import WireModel
 
 __all__ = ["agents"]
+
+_ONE_ALONE: Final = frozenset({"agent-exists", "registry-full"})
+"""Refusals that are about one agent of several: the others are registered all the same."""
 
 agents = App(name="agents", help="Show, register and remove agents.")
 for keep in (backup, restore, export):
@@ -32,10 +36,19 @@ for keep in (backup, restore, export):
 
 class _Found(WireModel):
     agents: tuple[AgentMatch, ...]
+    hint: str | None = None
+    """Where nobody fits: why."""
+
+
+class _Refused(WireModel):
+    id: str
+    code: str
+    reason: str
 
 
 class _Registered(WireModel):
     registered: tuple[Agent, ...]
+    refused: tuple[_Refused, ...]
 
 
 class _Removed(WireModel):
@@ -77,8 +90,11 @@ def list_agents(
     }
 
     async def work(client: ArbiterClient) -> _Found:
-        """All pages."""
-        return _Found(agents=tuple(await client.all_agents(built(AgentQuery, **query))))
+        """All pages; where there is nobody, why."""
+        asked = built(AgentQuery, **query)
+        found = await client.all_agents(asked)
+        hint = None if found else (await client.find_agents(asked)).hint
+        return _Found(agents=tuple(found), hint=hint)
 
     return ask(session, work, _show_found)
 
@@ -97,17 +113,27 @@ def register(file: File, /, *, session: Session = Session()) -> int:  # noqa: B0
     """Register the agents of a YAML or JSON file: one agent, a list, or a mapping with the key `agents`.
 
     Each agent has id, name, model_family, capabilities (task_types, languages, specializations) and, if it has a
-    limit, max_concurrent_tasks.
+    limit, max_concurrent_tasks. One that is refused, since its id is taken, hinders no other. Exit code 1: some were.
 
     Try: arbiter agents register my-agents.yaml
     """
     drafts = _drafts(file)
+    refused: list[_Refused] = []
 
     async def work(client: ArbiterClient) -> _Registered:
         """One after the other."""
-        return _Registered(registered=tuple([await client.register_agent(draft) for draft in drafts]))
+        registered = []
+        for draft in drafts:
+            try:
+                registered.append(await client.register_agent(draft))
+            except ApiProblem as problem:
+                if problem.code not in _ONE_ALONE:
+                    raise
+                refused.append(_Refused(id=draft.id, code=problem.code, reason=problem.message))
+        return _Registered(registered=tuple(registered), refused=tuple(refused))
 
-    return ask(session, work, _show_registered)
+    ask(session, work, _show_registered)
+    return 1 if refused else 0
 
 
 @agents.command(name="import")
@@ -169,7 +195,7 @@ def _without_ability(entry: object) -> object:
 
 def _show_found(found: _Found) -> None:
     if not found.agents:
-        out_console().print("No agent fits.")
+        out_console().print(f"No agent fits. {escape(found.hint or '')}".rstrip(), soft_wrap=True)
         return
     table = Table("agent", "score", "success", "tasks", "load", "status", "why", box=None, pad_edge=False)
     for match in found.agents:
@@ -180,8 +206,8 @@ def _show_found(found: _Found) -> None:
             f"{agent.performance_history.success_rate:.3f}",
             str(agent.performance_history.task_count),
             f"{agent.current_load.utilization_percent:.0f} %",
-            agent.status,
-            match.match_reason,
+            _status(agent),
+            escape(match.match_reason),
         )
     out_console().print(table)
 
@@ -194,7 +220,7 @@ def _show_agent(agent: Agent) -> None:
         ("id", agent.id),
         ("name", agent.name),
         ("model family", agent.model_family),
-        ("status", agent.status),
+        ("status", _status(agent)),
         ("task types", ", ".join(able.task_types)),
         ("languages", ", ".join(able.languages) or "-"),
         ("specializations", ", ".join(able.specializations) or "-"),
@@ -208,8 +234,12 @@ def _show_agent(agent: Agent) -> None:
         ("registered", agent.registered_at.isoformat(timespec="seconds")),
         ("last active", agent.last_active_at.isoformat(timespec="seconds")),
     ):
-        table.add_row(f"[bold]{name}[/]", value)
+        table.add_row(f"[bold]{name}[/]", escape(value))
     out_console().print(table)
+
+
+def _status(agent: Agent) -> str:
+    return f"{agent.status}, stale" if agent.is_stale else agent.status.value
 
 
 def _show_history(history: AgentHistory) -> None:
@@ -221,9 +251,9 @@ def _show_history(history: AgentHistory) -> None:
         versions.add_row(
             str(one.version),
             one.changed_at.isoformat(timespec="seconds"),
-            one.changed_by or "-",
+            escape(one.changed_by) or "-",
             *(
-                ", ".join(words) or "-"
+                escape(", ".join(words)) or "-"
                 for words in (one.new.task_types, one.new.languages, one.new.specializations)
             ),
         )
@@ -242,7 +272,10 @@ def _show_history(history: AgentHistory) -> None:
 
 
 def _show_registered(answer: _Registered) -> None:
+    console = out_console()
     for agent in answer.registered:
-        out_console().print(
-            f"Registered {agent.id}: {', '.join(agent.capabilities.task_types)}.", soft_wrap=True
+        console.print(
+            f"Registered {agent.id}: {escape(', '.join(agent.capabilities.task_types))}.", soft_wrap=True
         )
+    for one in answer.refused:
+        console.print(f"[bold red]Refused[/] {one.id}: {escape(one.reason)}", soft_wrap=True)

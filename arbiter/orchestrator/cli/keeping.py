@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import orjson
 import yaml
-from cyclopts import Parameter
 from pydantic import ValidationError
 
 from arbiter.cli.console import error_console, out_console
 from arbiter.orchestrator.agents.models import AgentDraft, AgentQuery, AgentStatus, Backup
 from arbiter.orchestrator.cli.files import FileUnreadable, read, writing
-from arbiter.orchestrator.cli.options import File, Session
+from arbiter.orchestrator.cli.options import File, Output, Session
 from arbiter.orchestrator.cli.session import InputInvalid, ask
 from arbiter.orchestrator.client import ArbiterClient
 from arbiter.orchestrator.vocabulary import WireModel
 
 __all__ = ["backup", "export", "restore"]
 
-Output = Annotated[str, Parameter(help="The file to write; - is standard output.")]
 _DRAFT: Final = frozenset(AgentDraft.model_fields)
 
 

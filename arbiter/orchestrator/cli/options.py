@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from arbiter.orchestrator.address import DEFAULT_URL
 
-__all__ = ["AsJson", "File", "Languages", "Session", "Specializations", "Token", "Url"]
+__all__ = ["AsJson", "File", "Languages", "Output", "Session", "Specializations", "Token", "Url"]
 
 Url = Annotated[str, Parameter(name="--url", env_var="ARBITER_URL", help="Where the service is.")]
 Token = Annotated[
@@ -39,6 +39,7 @@ Specializations = Annotated[
 
 
 File = Annotated[str, Parameter(allow_leading_hyphen=True, help="Path of the file; - is standard input.")]
+Output = Annotated[str, Parameter(allow_leading_hyphen=True, help="The file to write; - is standard output.")]
 
 
 @Parameter(name="*")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Final
 
 import orjson
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.table import Table
 
 from arbiter.cli.console import error_console, out_console
 from arbiter.orchestrator.cli.files import writing
-from arbiter.orchestrator.cli.options import Session
+from arbiter.orchestrator.cli.options import Output, Session
 from arbiter.orchestrator.cli.session import ask
 from arbiter.orchestrator.client import ArbiterClient
 from arbiter.orchestrator.performance.models import (
@@ -98,7 +98,7 @@ def verify(*, session: Session = Session()) -> int:  # noqa: B008  frozen
 
 @performance.command
 def export(
-    output: Annotated[str, Parameter(help="The file to write; - is standard output.")] = "-",
+    output: Output = "-",
     /,
     *,
     session: Session = Session(),  # noqa: B008  frozen

@@ -69,6 +69,21 @@ async def test_agents_that_stay_keep_their_load(any_database: Database) -> None:
         assert (await registry.get("a")).current_load.active_tasks == 1
 
 
+async def test_an_agent_that_was_set_aside_is_so_after_a_restore(any_database: Database) -> None:
+    """A restore is no sign of life: who had stopped sending heartbeats gets no work until it sends one."""
+    clock = FakeClock()
+    async with running(AgentStore(any_database), clock=clock) as registry:
+        await registry.register(draft("a"))
+        await registry.heartbeat("a")
+        backup = await registry.backup()
+        clock.advance(7 * 86_400)
+
+        await registry.restore(backup)
+
+        assert await found(registry, AgentQuery()) == []
+        assert (await registry.heartbeat("a")).is_stale is False
+
+
 async def test_a_restored_registration_carries_nothing_of_the_one_it_replaces(any_database: Database) -> None:
     """Load belongs to a registration: the restored agent is free, and what the other one held is given back to none."""
     clock = FakeClock()

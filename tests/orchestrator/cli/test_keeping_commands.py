@@ -114,6 +114,93 @@ def test_what_is_exported_can_be_imported(call: Command, agents: str, tmp_path: 
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_hyphen_is_standard_output(
+    call: Command, agents: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """`export -` and `backup -` write to standard output what they would write into a file, and nothing else."""
+    call("agents", "register", agents)
+    call.work(1)
+    capfdbinary.readouterr()
+
+    assert call("agents", "export", "-") == 0
+    assert len(yaml.safe_load(capfdbinary.readouterr().out)["agents"]) == 3
+    assert call("agents", "backup", "-") == 0
+    assert len(json.loads(capfdbinary.readouterr().out)["agents"]) == 3
+    assert call("performance", "export", "-") == 0
+    assert json.loads(capfdbinary.readouterr().out)["success"] is True
+
+
+def test_an_agent_that_is_there_hinders_no_other(
+    call: Command, agents: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An import goes on behind an agent whose id is taken, names it, and ends with 1; the agent there is unchanged."""
+    call("agents", "register", agents)
+    call("agents", "remove", "a2")
+    call.work(1)
+    capsys.readouterr()
+
+    assert call("agents", "import", agents) == 1
+    shown = capsys.readouterr().out
+    assert call("agents", "import", agents, "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+
+    assert [line.split()[:2] for line in shown.splitlines()] == [
+        ["Registered", "a2:"],
+        ["Refused", "a0:"],
+        ["Refused", "a1:"],
+    ]
+    assert [(one["id"], one["code"]) for one in told["refused"]] == [
+        (f"a{n}", "agent-exists") for n in range(3)
+    ]
+    call("agents", "list", "--json")
+    found = json.loads(capsys.readouterr().out)["agents"]
+    assert sum(one["agent"]["performance_history"]["task_count"] for one in found) == 1
+
+
+def test_words_are_shown_as_they_are(
+    call: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names and words that look like a terminal's markup are words: every command shows them, and none fails."""
+    odd = "[/red] [bold]x"
+    able = {"task_types": [odd], "languages": [odd], "specializations": [odd]}
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps({"id": "odd", "name": odd, "model_family": odd, "capabilities": able}))
+
+    for words, count in (
+        (("register", str(path)), 1),
+        (("list", "--type", odd), 1),
+        (("show", "odd"), 5),
+        (("history", "odd"), 3),
+    ):
+        assert call("agents", *words) == 0
+        assert "".join(capsys.readouterr().out.split()).count("[/red][bold]x") == count
+    assert call("route", "--type", odd) == 0
+    assert call("agents", "list", "--language", "[/red]") == 0
+    assert "No agent has the language [/red]." in capsys.readouterr().out
+
+
+def test_an_agent_that_is_set_aside_is_shown_as_such(
+    call: Command, agents: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside its status stands that it is stale: nobody wonders why an available agent gets no work."""
+    call("agents", "register", agents)
+    kept = tmp_path / "kept.json"
+    call("agents", "backup", str(kept))
+    content = json.loads(kept.read_text())
+    content["agents"][0] |= {"beats": True, "last_active_at": "2020-01-01T00:00:00Z"}
+    kept.write_text(json.dumps(content))
+    call("agents", "restore", str(kept))
+    capsys.readouterr()
+
+    call("agents", "show", "a0")
+    call("agents", "list", "--all")
+    shown = capsys.readouterr().out
+
+    assert shown.count("available, stale") == 2
+    assert call("agents", "list") == 0
+    assert "a0" not in capsys.readouterr().out
+
+
 def test_samples_are_exported_a_line_each(
     call: Command, agents: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
