@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,18 @@ import pytest_asyncio
 
 from arbiter.orchestrator.storage.database import Database
 from tests.servers import Postgresql, ServerMissing, postgresql
+
+NewUrl = Callable[[], str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+    """Makes URLs of databases that nobody has used, of each kind in turn."""
+    if request.param == "sqlite":
+        numbers = itertools.count()
+        return lambda: f"sqlite:///{tmp_path}/{next(numbers)}.db"
+    server: Postgresql = request.getfixturevalue("postgres_server")
+    return server.new_database
 
 
 @pytest.fixture(scope="session")

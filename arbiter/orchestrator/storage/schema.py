@@ -1,8 +1,9 @@
-"""The tables of all components, as SQLAlchemy Core describes them. Migrations build them; a test compares the two.
+"""The tables of all components, as SQLAlchemy Core describes them. A new database gets them from here, an older one from
+the migrations; a test compares the two, so that each table's columns stand in the order in which the migrations add them.
 
 No foreign key crosses from one component's tables to another's: an event and a decision outlive the agent they name.
-What is one database's own (rows without a number, an index of some rows) stands in the migrations alone: a table that
-names a dialect imports all of it at every start.
+What is one database's own (rows without a number, an index of some rows) stands in the migrations and in their
+`creation.py`: a table that names a dialect imports all of it at every start.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ __all__ = [
     "arms",
     "capability_versions",
     "decisions",
+    "decisions_open",
     "event_latencies",
     "event_totals",
     "events",
@@ -89,8 +91,8 @@ agents = Table(
     Column("quality_sum", Double, nullable=False),
     Column("latency_sum_ms", Double, nullable=False),
     Column("queued_tasks", Integer, nullable=False, server_default="0"),
-    Column("beats", Boolean, nullable=False, server_default=false()),
     Column("revision", BigInteger, nullable=False, server_default="1"),
+    Column("beats", Boolean, nullable=False, server_default=false()),
 )
 
 agent_history = Table(
@@ -199,13 +201,9 @@ decisions = Table(
     Column("state_sequence", BigInteger, nullable=False, server_default="0"),
     Column("propensity", Double, nullable=False, server_default="0"),
     Column("candidates", Integer, nullable=False, server_default="0"),
-    # The open leases of an agent are counted by it, wherever decisions are made; the migration leaves out what has an outcome.
-    Index(
-        "decisions_open",
-        "agent_id",
-        "lease_expires_at",
-    ),
 )
+# The open leases of an agent are counted by it, wherever decisions are made; what has an outcome is left out of it.
+decisions_open = Index("decisions_open", decisions.c.agent_id, decisions.c.lease_expires_at)
 
 arms = Table(
     "arms",

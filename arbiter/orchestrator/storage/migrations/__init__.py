@@ -2,7 +2,8 @@
 
 A step is a file in `versions/`, written by hand for both databases and never changed once it is released; its
 revision is appended to `REVISIONS`. alembic takes a fifth of a second to import, so it is imported only when a step
-is due. What alembic runs on is one per process (`context`, `op`), so that steps are taken one database at a time.
+is due; a new database takes none, it gets the newest schema at once (`creation.py`). What alembic runs on is one per
+process (`context`, `op`), so that steps are taken one database at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text, update
 
-__all__ = ["REVISIONS", "SchemaTooNew", "migrate", "present_revision", "rewrite_revision"]
+from arbiter.orchestrator.storage.migrations.creation import create
+
+__all__ = ["REVISIONS", "SchemaTooNew", "migrate", "present_revision", "rewrite_revision", "take_steps"]
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +67,10 @@ def migrate(engine: Engine) -> None:
         _await_other_processes(connection)
         before = present_revision(connection)
         if _is_due(before):
-            with _alembic:
-                _upgrade(connection)
+            if inspect(connection).has_table(_VERSION.name):
+                take_steps(connection)
+            else:
+                create(connection, REVISIONS[-1])
             log.info("database schema brought up to date", before=before, now=REVISIONS[-1])
 
 
@@ -81,7 +86,8 @@ def _await_other_processes(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
 
 
-def _upgrade(connection: Connection) -> None:
+def take_steps(connection: Connection, to: str = REVISIONS[-1]) -> None:
+    """Take every step that is due up to the revision `to`, in the transaction that `connection` is in."""
     from alembic import command  # noqa: PLC0415  see the module's docstring
     from alembic.config import Config  # noqa: PLC0415
 
@@ -89,4 +95,5 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _alembic:
+        command.upgrade(config, to)
