@@ -72,7 +72,7 @@ def _stop(folder: Path) -> list[Row]:
 
 def _kills(folder: Path) -> list[Row]:
     found = asyncio.run(kill_again_and_again(_made(folder / "kills"), KILLS))
-    told = f"{found.agents} agents, {found.outcomes} outcomes acknowledged"
+    told = f"{found.agents} agents, {found.decisions} decisions, {found.outcomes} outcomes acknowledged"
     return [Row(f"lost in {KILLS} SIGKILLs ({told})", found.lost, "limit", 0, "", "0")]
 
 

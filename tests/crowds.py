@@ -107,14 +107,16 @@ class Killed:
     """What was acknowledged over all lives, and what of it was not there at the end."""
 
     agents: int
+    decisions: int
     outcomes: int
     lost_agents: int
+    lost_decisions: int
     lost_outcomes: int
 
     @property
     def lost(self) -> int:
         """How much of what was acknowledged is gone."""
-        return self.lost_agents + self.lost_outcomes
+        return self.lost_agents + self.lost_decisions + self.lost_outcomes
 
 
 async def kill_again_and_again(folder: Path, times: int, *, seed: int = 7) -> Killed:
@@ -132,13 +134,16 @@ async def kill_again_and_again(folder: Path, times: int, *, seed: int = 7) -> Ki
     with running(folder, "registry.max_agents=100000") as service:
         kept = {one["id"]: one for one in _everybody(service)}
         summary = httpx2.get(f"{service.url}/v1/performance/summary").json()
+        forgotten = _unexplained(service, acknowledged.tasks)
     lost = sum(agent not in kept for agent in acknowledged.agents)
     stored = summary["by_type"].get("task_execution_complete", 0)
     counted = sum(one["tally"]["task_count"] for one in kept.values())
     return Killed(
         len(acknowledged.agents),
+        len(acknowledged.tasks),
         acknowledged.outcomes,
         lost,
+        forgotten,
         max(0, acknowledged.outcomes - min(stored, counted)),
     )
 
@@ -147,7 +152,7 @@ class _Acknowledged:
     """Clients that go on until nobody answers, and remember what they were told is done."""
 
     def __init__(self) -> None:
-        self.agents, self.outcomes = list[str](), 0
+        self.agents, self.tasks, self.outcomes = list[str](), list[str](), 0
 
     async def work(self, client: httpx2.AsyncClient, name: str) -> None:
         """Register an agent, route a task, report its outcome, and again."""
@@ -159,10 +164,17 @@ class _Acknowledged:
                 if agent.status_code == httpx2.codes.CREATED:
                     self.agents.append(f"a-{name}-{number}")
                 task = (await client.post("/v1/tasks/route", json={"task_type": "code-review"})).json()
+                self.tasks.append(task["task_id"])
                 outcome = await client.post(f"/v1/tasks/{task['task_id']}/outcome", json=OUTCOME)
                 self.outcomes += outcome.status_code == httpx2.codes.OK
             except httpx2.HTTPError:
                 return
+
+
+def _unexplained(service: Service, tasks: list[str]) -> int:
+    """Of how many tasks the decision is not known any more."""
+    with httpx2.Client(base_url=service.url) as client:
+        return sum(client.get(f"/v1/tasks/{task}/decision").status_code != httpx2.codes.OK for task in tasks)
 
 
 def _everybody(service: Service) -> list[dict[str, Any]]:

@@ -61,6 +61,14 @@ async def test_s01_offered_events_are_flushed_exactly_once(tmp_path: Path) -> No
     assert crowded.code == 0
 
 
+async def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """After a SIGKILL the database opens, with every agent, decision and outcome that was acknowledged."""
+    killed = await kill_again_and_again(tmp_path, 2)
+
+    assert killed.decisions > 2
+    assert killed.lost == 0
+
+
 @pytest.mark.soak
 async def test_a_hundred_rolling_restarts_lose_no_request(tmp_path: Path) -> None:
     """Behind a balancer that follows readiness, every request is answered, and every instance ends with 0."""
@@ -72,7 +80,7 @@ async def test_a_hundred_rolling_restarts_lose_no_request(tmp_path: Path) -> Non
 
 @pytest.mark.soak
 async def test_fifty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    """After each SIGKILL the database opens, and every acknowledged agent and outcome is in it at the end."""
+    """As above, fifty times on the same database."""
     killed = await kill_again_and_again(tmp_path, 50)
 
     assert killed.agents > 50

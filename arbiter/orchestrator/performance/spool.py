@@ -1,7 +1,6 @@
 """Events on disk while the store is away: acknowledged when they are flushed, replayed in order when it is back.
 
-A spool is a file of lines, each a checksum (the first 16 hexadecimal digits of the SHA-256 of the rest) and an event
-as JSON. One process writes one file and holds a lock on it; files that nobody holds any more, those of a process that
+A spool is a file of checked lines, each an event as JSON. One process writes one file and holds a lock on it; files that nobody holds any more, those of a process that
 died, are taken over at start, the oldest first. A replay that is cut short begins again with what was not taken off:
 the store passes over ids that it knows, so that each event is kept once.
 """
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -23,6 +21,7 @@ from typing import Final
 import structlog
 
 from arbiter.errors import ArbiterError
+from arbiter.orchestrator.lines import checked_line, content_of
 from arbiter.orchestrator.performance.models import PerformanceEvent
 
 __all__ = ["Spool", "SpoolRefused"]
@@ -185,12 +184,7 @@ class Spool:
 
 
 def _line(event: PerformanceEvent) -> bytes:
-    content = event.model_dump_json().encode()
-    return b"%s %s\n" % (_checksum(content), content)
-
-
-def _checksum(content: bytes) -> bytes:
-    return hashlib.sha256(content).hexdigest()[:16].encode()
+    return checked_line(event.model_dump_json().encode())
 
 
 def _claim(path: Path) -> _File | None:
@@ -214,11 +208,9 @@ def _read(stream: BufferedRandom, limit: int) -> tuple[list[PerformanceEvent], i
     end = begin
     while len(events) < limit and (line := stream.readline()).endswith(b"\n"):
         end = stream.tell()
-        checksum, _, content = line[:-1].partition(b" ")
         try:
-            if checksum != _checksum(content):
-                raise ValueError("damaged")
-            events.append(PerformanceEvent.model_validate_json(content))
+            # what is damaged is no JSON either
+            events.append(PerformanceEvent.model_validate_json(content_of(line[:-1]) or b""))
         except ValueError:  # pydantic's is one, too
             damaged.append(line[:-1])
     stream.seek(begin)

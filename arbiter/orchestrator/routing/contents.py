@@ -120,6 +120,21 @@ class Store(Protocol):
         """Tell of what other instances do, until what is returned is called."""
         ...
 
+    async def open(self) -> None:
+        """Before the first use."""
+        ...
+
+    async def close(self) -> None:
+        """After the last."""
+        ...
+
+    def add_at_once(self, record: Record) -> bool:
+        """Store a decision for a task that has none, without waiting: no signal that comes next loses it.
+
+        False where the store cannot do that now, and nothing was stored: it is full, or others store to it as well.
+        """
+        ...
+
     async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
         """Store a decision. Where its task has one already, change nothing and return that one.
 

@@ -82,20 +82,24 @@ class Holding:
         """Count one more task for the agent; False when it is full or gone."""
         return self._registry.reserve(agent.agent_id, registered_at=agent.registered_at)
 
-    async def keep(self, record: Record, lease_s: float, limit: int | None) -> Record | Refusal | None:
+    async def keep(
+        self, record: Record, lease_s: float, limit: int | None, *, at_once: bool
+    ) -> Record | Refusal | None:
         """Store the decision for an agent just reserved, and hold the agent; give it back if that fails.
 
         Args:
             record: the decision.
             lease_s: for how long the agent is held.
             limit: how many leases the agent may have at once, wherever they were made.
+            at_once: do not wait for the commit, where the store can do without.
 
         Returns:
             The decision that the task had already, or why there is none, in which case nothing is held; else None.
         """
         decision = record.decision
         try:
-            taken = await self._store.add(record, limit=limit)
+            stored = at_once and self._store.add_at_once(record)
+            taken = None if stored else await self._store.add(record, limit=limit)
         except BaseException:
             undoing = self._finish(self._take_back(record))
             self._taking_back[decision.task_id] = undoing

@@ -11,6 +11,7 @@ is stored and told to the tracker, and teaches nothing: neither the registry's a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -92,15 +93,21 @@ class TaskRouter:
     async def start(self) -> None:
         """Load what was learned, reserve again for every open lease, and begin to end leases in time."""
         arms = Arms()
+        await self._store.open()
+        try:
+            self._following.begin(arms)
+            await self._following.catch_up(arms)
+            await self._holding.start()
+        except BaseException:
+            await self._store.close()
+            raise
         self._learned = arms, self._look_up(arms)
-        self._following.begin(arms)
-        await self._following.catch_up(arms)
-        await self._holding.start()
 
     async def stop(self) -> None:
         """Finish what was begun; leases stay in the store and are restored by the next start."""
         await self._following.end()
         await self._holding.stop()
+        await self._store.close()
         self._learned = None
 
     async def check(self) -> CheckResult:
@@ -124,6 +131,7 @@ class TaskRouter:
             RoutingUnavailable: the registry does not answer, and nothing is known to fall back on.
             TaskExists: another task was routed under its id.
         """
+        await asyncio.sleep(0)  # nothing below has to wait, and the loop is for others as well
         began = self._clock.monotonic()
         self._holding.release_expired()
         try:
@@ -199,7 +207,7 @@ class TaskRouter:
                     choice.contender.score, seed, arms.changes.version, choice.propensity, len(slate.free)
                 )
                 record = self._record(task, slate, strategy, choice, stale, grounds)
-                kept = await self._keep(record, choice.contender.limit)
+                kept = await self._keep(record, choice.contender.limit, settings)
                 if kept is None:
                     self._made(record, stale)
                     return record.decision
@@ -208,9 +216,12 @@ class TaskRouter:
             slate.strike(choice.contender.id)
         raise NoCapacity(task.task_type, len(slate), self._holding.retry_after_s())
 
-    async def _keep(self, record: Record, limit: int | None) -> Record | Refusal | None:
+    async def _keep(
+        self, record: Record, limit: int | None, settings: RoutingSettings
+    ) -> Record | Refusal | None:
         lease_s = (record.lease_expires_at - record.decision.decided_at).total_seconds()
-        return await self._holding.keep(record, lease_s, limit)
+        at_once = settings.acknowledge == "journal"
+        return await self._holding.keep(record, lease_s, limit, at_once=at_once)
 
     def _strategy(self, task_type: str, settings: RoutingSettings, *, fall_back: bool) -> Strategy:
         if fall_back:

@@ -53,6 +53,11 @@ class RoutingSettings(Section):
     max_routing_time_ms: Annotated[float, LIVE] = Field(default=100, gt=0, le=60_000, allow_inf_nan=False)
     """Milliseconds within which the choice is made; past it the fallback (round-robin) decides."""
 
+    acknowledge: Annotated[Literal["journal", "commit"], LIVE] = "journal"
+    """When a decision is told. `journal`: once it is in a file that outlives the process, whatever signal comes; its
+    commit follows within moments, and only a machine that loses its power between the two loses it. `commit`: once it is
+    committed and on the disk. On PostgreSQL every decision waits for its commit, since other instances decide as well."""
+
     lease_s: Annotated[float, LIVE] = Field(default=300, gt=0, le=86_400, allow_inf_nan=False)
     """Seconds that a decision holds its agent when the task sets no `timeout_ms`; then the load is given back."""
 

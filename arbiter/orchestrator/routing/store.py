@@ -7,18 +7,24 @@ from dataclasses import astuple, fields, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
+import structlog
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
 from arbiter.orchestrator.routing.contents import ArmRow, Conclusion, Elsewhere, Grounds, Record, Refusal
 from arbiter.orchestrator.routing.models import Decision, Outcome, Task
 from arbiter.orchestrator.routing.ports import Registration
+from arbiter.orchestrator.storage.behind import WriteBehind
+from arbiter.orchestrator.storage.bulk import insert_new
 from arbiter.orchestrator.storage.database import Database
+from arbiter.orchestrator.storage.journal import Row
 from arbiter.orchestrator.storage.news import announce
-from arbiter.orchestrator.storage.schema import arms, decisions
+from arbiter.orchestrator.storage.schema import arms, decisions, microseconds
 from arbiter.orchestrator.storage.statements import add_row
 
 __all__ = ["RoutingStore"]
 
+log = structlog.get_logger(__name__)
 
 _TOPIC = "routing"
 _OPEN_LEASES = (
@@ -68,6 +74,21 @@ class RoutingStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._behind: WriteBehind | None = None
+        self._unwritten: dict[str, Record] = {}
+
+    async def open(self) -> None:
+        """From now on decisions may be stored by their journal; first come those of a process that was killed."""
+        if (journal := self._database.journal(_TOPIC)) is not None:
+            self._behind = WriteBehind(self._database, journal, _insert, self._written)
+            if recovered := await self._behind.recover():
+                log.warning("decisions of an earlier run were in its journal only", decisions=recovered)
+
+    async def close(self) -> None:
+        """Bring what is in the journal into the database."""
+        closing, self._behind = self._behind, None
+        if closing is not None:
+            await closing.close()
 
     def follow(self, elsewhere: Elsewhere) -> Callable[[], None]:
         """Tell of what other instances do, until what is returned is called."""
@@ -84,6 +105,13 @@ class RoutingStore:
 
         return self._database.follow(_TOPIC, take, elsewhere.lost)
 
+    def add_at_once(self, record: Record) -> bool:
+        """Store a decision by its journal, before the database has it."""
+        if self._behind is None or not self._behind.put(_row(record)):
+            return False
+        self._unwritten[record.decision.task_id] = record
+        return True
+
     async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
         """Store a decision. Where its task has one already, change nothing and return that one.
 
@@ -94,7 +122,7 @@ class RoutingStore:
         def work(connection: Connection) -> Record | Refusal | None:
             if limit is not None and _open_leases(connection, record) >= limit:
                 return _found(connection, row["task_id"]) or Refusal.FULL
-            if not add_row(connection, decisions, row):
+            if not _insert(connection, (row,)):
                 return _found(connection, row["task_id"])
             announce(connection, _TOPIC, _opened(record))
             return None
@@ -115,6 +143,8 @@ class RoutingStore:
 
     async def find(self, task_id: str) -> Record | None:
         """The decision for a task, or None."""
+        if (unwritten := self._unwritten.get(task_id)) is not None:
+            return unwritten
         return await self._database.read(lambda connection: _found(connection, task_id))
 
     async def conclude(
@@ -134,8 +164,11 @@ class RoutingStore:
         task_id = record.decision.task_id
         closing = update(decisions).where(decisions.c.task_id == task_id, decisions.c.outcome_at.is_(None))
         values = {"outcome": outcome.model_dump(mode="json"), "outcome_at": at, "late": late}
+        unwritten = self._unwritten.get(task_id)
 
         def work(connection: Connection) -> Conclusion:
+            if unwritten is not None:  # its own write comes before this one, and may have failed
+                _insert(connection, (_row(unwritten),))
             if not connection.execute(closing.values(values)).rowcount:
                 return Conclusion(_found(connection, task_id) or record, counted=False, arm=None)
             arm = None if discount is None else _count(connection, record, outcome, at, discount)
@@ -156,6 +189,9 @@ class RoutingStore:
 
     async def decision(self, decision_id: str) -> Record | None:
         """The decision of this id, or None."""
+        for unwritten in self._unwritten.values():
+            if unwritten.decision.decision_id == decision_id:
+                return unwritten
         wanted = select(decisions).where(decisions.c.decision_id == decision_id)
 
         def work(connection: Connection) -> Record | None:
@@ -167,6 +203,14 @@ class RoutingStore:
     async def arms(self) -> Sequence[ArmRow]:
         """All that was learned of whatever registration."""
         return await self._database.read(lambda c: [ArmRow(*tuple(row)) for row in c.execute(_ARMS)])
+
+    def _written(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._unwritten.pop(row["task_id"], None)
+
+
+def _insert(connection: Connection, rows: Sequence[Row]) -> int:
+    return insert_new(connection, decisions, rows) if rows else 0
 
 
 def _found(connection: Connection, task_id: str) -> Record | None:
@@ -211,26 +255,27 @@ def _count(connection: Connection, record: Record, outcome: Outcome, at: datetim
     return arm
 
 
-def _row(record: Record) -> dict[str, Any]:
-    decision = record.decision
+def _row(record: Record) -> Row:
+    """The decision as the driver takes it."""
+    decision, grounds = record.decision, record.grounds
     return {
         "decision_id": decision.decision_id,
         "task_id": decision.task_id,
         "agent_id": decision.selected_agent,
-        "agent_registered_at": record.agent_registered_at,
-        "task": record.task.model_dump(mode="json"),
+        "agent_registered_at": microseconds(record.agent_registered_at),
+        "task": record.task.model_dump_json(),
         "strategy": decision.strategy,
         "explored": decision.explored,
-        "score": record.grounds.score,
-        "seed": record.grounds.seed,
-        "state_sequence": record.grounds.state_sequence,
-        "propensity": record.grounds.propensity,
-        "candidates": record.grounds.candidates,
+        "score": grounds.score,
+        "seed": grounds.seed,
+        "state_sequence": grounds.state_sequence,
+        "propensity": grounds.propensity,
+        "candidates": grounds.candidates,
         "confidence": decision.confidence,
         "reason": decision.reason,
-        "alternatives": [vars(alternative) for alternative in decision.alternatives],
-        "decided_at": decision.decided_at,
-        "lease_expires_at": record.lease_expires_at,
+        "alternatives": orjson.dumps([vars(alternative) for alternative in decision.alternatives]).decode(),
+        "decided_at": microseconds(decision.decided_at),
+        "lease_expires_at": microseconds(record.lease_expires_at),
         "trace_id": decision.trace_id,
     }
 

@@ -6,13 +6,16 @@ takes rows in the driver's own values: whole microseconds for a `Moment`, text f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
 
-__all__ = ["add_up", "insert_rows"]
+__all__ = ["add_up", "insert_new", "insert_rows"]
+
+_STATED = {"preserve_rowcount": True}
+"""Without it SQLAlchemy forgets the row count of an INSERT on PostgreSQL, and says -1."""
 
 
 def insert_rows(
@@ -20,6 +23,18 @@ def insert_rows(
 ) -> None:
     """Insert `rows`, each the values of `columns` as the driver takes them; raises IntegrityError as usual."""
     connection.exec_driver_sql(_inserting(table, columns, connection.dialect), list(rows))
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert those of `rows` that no unique constraint has already; all name the same columns.
+
+    Returns:
+        How many were inserted.
+    """
+    columns = tuple(rows[0])
+    text = f"{_inserting(table, columns, connection.dialect)} ON CONFLICT DO NOTHING"
+    values = [tuple([row[name] for name in columns]) for row in rows]
+    return connection.exec_driver_sql(text, values, execution_options=_STATED).rowcount
 
 
 def add_up(

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
@@ -22,6 +23,7 @@ from arbiter.checks import health_check
 from arbiter.errors import LifecycleStateError
 from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.orchestrator.storage.jobs import Job
+from arbiter.orchestrator.storage.journal import Journal
 from arbiter.orchestrator.storage.news import News
 from arbiter.orchestrator.storage.threads import on_daemon_thread
 from arbiter.protocols import CheckResult, Measurement, Status
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -129,6 +133,32 @@ class Database:
         """
         opened = self._opened()
         return await self._done(Job(work, then, lock), opened.writer, "database.write")
+
+    def begin_write(
+        self, work: Callable[[Connection], T], *, then: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
+        """As `write`, which is asked for at once, and waited for by whoever wants to."""
+        job = Job(work, then)
+        self._opened().writer.put(job)
+        return job.waiter
+
+    def journal(self, name: str) -> Journal | None:
+        """The journal of that name, beside the file of a SQLite database.
+
+        None where the database alone can say what is kept: PostgreSQL, to which others write as well, and a file whose
+        journal another process holds.
+        """
+        url = self._opened().engines.writing.url
+        if url.get_backend_name() != "sqlite":
+            return None
+        path = Path(f"{url.database}-{name}.journal")
+        try:
+            return Journal(path)
+        except OSError as error:
+            log.warning(
+                "there is no journal, each write waits for its commit", file=str(path), reason=error.strerror
+            )
+            return None
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reader thread, in a read transaction: one consistent view, every awaited write in it.

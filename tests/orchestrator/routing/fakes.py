@@ -200,6 +200,16 @@ class FakeStore:
         """Never tells anything."""
         return lambda: None
 
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def add_at_once(self, record: Record) -> bool:
+        """Never: others store to it as well."""
+        return False
+
     async def add(self, record: Record, *, limit: int | None) -> Record | Refusal | None:
         """Keep the first decision of a task, unless the agent is among `full_elsewhere`."""
         if limit is not None and record.decision.selected_agent in self.full_elsewhere:

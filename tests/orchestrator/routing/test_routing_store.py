@@ -53,6 +53,47 @@ async def test_a_decision_comes_back_as_it_was_stored(store: RoutingStore) -> No
     assert await store.find("other") is None
 
 
+async def test_a_decision_stored_at_once_is_there_at_once(database: Database) -> None:
+    """Before its commit it is found by its task and by its id, and after it by everybody, unchanged."""
+    store, stored = RoutingStore(database), record("t")
+    await store.open()
+
+    assert store.add_at_once(stored)
+    assert await store.find("t") == stored
+    assert await store.decision("d") == stored
+    await store.close()
+
+    assert await RoutingStore(database).find("t") == stored
+
+
+async def test_a_decision_is_concluded_before_its_own_write(database: Database) -> None:
+    """An outcome that overtakes the write of its decision finds it, and both are kept once."""
+    store, stored = RoutingStore(database), record("t")
+    await store.open()
+    store.add_at_once(stored)
+
+    conclusion = await store.conclude(stored, GOOD, NOW, late=False, discount=1.0, then=lambda _: None)
+    await store.close()
+
+    assert conclusion.counted
+    kept = await RoutingStore(database).find("t")
+    assert kept is not None
+    assert kept.decision == stored.decision
+    assert kept.outcome == GOOD
+
+
+async def test_what_others_store_to_is_waited_for(any_database: Database) -> None:
+    """On PostgreSQL, and where another store has the journal, a decision is not stored at once."""
+    first, second = RoutingStore(any_database), RoutingStore(any_database)
+    await first.open()
+    await second.open()
+
+    assert not second.add_at_once(record("t"))
+    assert await second.add(record("t"), limit=None) is None
+    await first.close()
+    await second.close()
+
+
 async def test_a_task_has_one_decision(store: RoutingStore) -> None:
     """A second decision for a task is not stored; the first one is returned."""
     first = record("t", "d1")
