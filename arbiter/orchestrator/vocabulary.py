@@ -8,11 +8,21 @@ enums that reject (DESIGN section 6).
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 
 from arbiter.documented import Documented
 
@@ -22,11 +32,14 @@ __all__ = [
     "KNOWN_SPECIALIZATIONS",
     "KNOWN_TASK_TYPES",
     "Capabilities",
+    "Flag",
     "Identifier",
     "Instant",
     "Metadata",
+    "Number",
     "PerformanceReport",
     "Text",
+    "Whole",
     "WireModel",
     "Word",
     "Words",
@@ -102,6 +115,41 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _whole(value: object) -> object:
+    # Strict() would refuse 3.0, which is an integer to JSON Schema
+    if isinstance(value, str | bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+def _scalar(value: object) -> object:
+    """Say in one sentence what would otherwise be said once for each kind of scalar."""
+    match value:
+        case str() if len(value) > _LONGEST_SCALAR:
+            raise ValueError(f"must have at most {_LONGEST_SCALAR} characters")
+        case str():
+            return _readable(value)
+        case bool() | None:
+            return value
+        case int() if abs(value) > _WIDEST_SCALAR:
+            raise ValueError("must be an integer of at most 53 bits")
+        case float() if not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        case int() | float():
+            return value
+        case _:
+            raise ValueError("must be text, a number, true, false or null")
+
+
+Flag = Annotated[bool, Strict()]
+"""True or false: no 1, no "yes"."""
+
+Number = Annotated[float, Strict()]
+"""A number that is written as one: "0.5" is text, and true is no 1."""
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""The same without a fraction."""
+
 # At least one character is not a dot: "." and ".." vanish when a URL is normalised.
 Identifier = Annotated[
     str,
@@ -123,13 +171,16 @@ Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_read
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with its zone, kept in UTC; RFC 3339 in JSON."""
 
-_Scalar = (
-    Annotated[str, StringConstraints(max_length=1000), AfterValidator(_readable)]
+_LONGEST_SCALAR: Final = 1000
+_WIDEST_SCALAR: Final = 2**53
+_Scalar = Annotated[
+    Annotated[str, StringConstraints(max_length=_LONGEST_SCALAR)]
     | bool
-    | Annotated[int, Field(ge=-(2**53), le=2**53)]
+    | Annotated[int, Field(ge=-_WIDEST_SCALAR, le=_WIDEST_SCALAR)]
     | float
-    | None
-)
+    | None,
+    BeforeValidator(_scalar),
+]
 
 Metadata = Annotated[dict[Word, _Scalar], Field(max_length=50)]
 """Up to 50 named scalars that travel along and decide nothing."""
@@ -149,15 +200,15 @@ class Capabilities(WireModel):
 class PerformanceReport(WireModel):
     """How one task went."""
 
-    success: bool
+    success: Flag
     """Whether the task was accomplished."""
-    quality_score: float = Field(ge=0, le=1)
+    quality_score: Number = Field(ge=0, le=1)
     """How good the result is, 0 to 1."""
-    latency_ms: float = Field(ge=0, le=1e12)
+    latency_ms: Number = Field(ge=0, le=1e12)
     """How long it took, in milliseconds."""
-    tokens_used: int | None = Field(default=None, ge=0, le=10**15)
+    tokens_used: Whole | None = Field(default=None, ge=0, le=10**15)
     """Tokens spent, where they are counted."""
-    cost: float | None = Field(default=None, ge=0, le=1e12)
+    cost: Number | None = Field(default=None, ge=0, le=1e12)
     """What it cost, in the deployment's one currency."""
     task_type: Word | None = None
     """The kind of task it was."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 import structlog
@@ -38,9 +37,9 @@ __all__ = [
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Serving:
-    """`serve` on a database of this test's own."""
-    return partial(serve, tmp_path)
+def serving(any_url: str) -> Serving:
+    """`serve` on a database of this test's own, of each kind in turn."""
+    return partial(serve, any_url)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,10 @@
-"""The API over the real components on SQLite, in the test's own process."""
+"""The API over the real components, in the test's own process."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -77,14 +76,14 @@ Serving = Callable[..., AbstractAsyncContextManager[Served]]
 
 @asynccontextmanager
 async def serve(
-    folder: Path,
+    url: str,
     *,
     registry: RegistrySettings | None = None,
     routing: RoutingSettings | None = None,
     prefix: str = "",
 ) -> AsyncIterator[Served]:
-    """The API over started components, whose database is in `folder`; `prefix` mounts it below a path."""
-    clock, database = SystemClock(), Database(f"sqlite:///{folder / 'arbiter.db'}")
+    """The API over started components on the database of `url`; `prefix` mounts it below a path."""
+    clock, database = SystemClock(), Database(url)
     agents = AgentRegistry(AgentStore(database), Fixed(registry or RegistrySettings()), clock)
     tracker = PerformanceTracker(EventStore(database), Fixed(PerformanceSettings()), clock)
     router = TaskRouter(

@@ -20,12 +20,18 @@ from arbiter.orchestrator.routing.settings import RoutingSettings
 from tests.orchestrator.kit import Served, Serving, agent, serve
 
 
+@pytest.fixture
+def any_url(sqlite_url: str) -> str:
+    """One kind of database will do: nothing here depends on it."""
+    return sqlite_url
+
+
 def whole_demo(seed: int) -> tuple[DemoReport, DemoReport]:
     """A demo of 500 tasks against a fresh service, then a shorter one against the same; in a process of its own."""
 
     async def run(folder: str) -> tuple[DemoReport, DemoReport]:
         """Serve and show."""
-        async with serve(Path(folder), routing=RoutingSettings(seed=seed)) as served:
+        async with serve(f"sqlite:///{folder}/arbiter.db", routing=RoutingSettings(seed=seed)) as served:
             client, population, spec = served.client, load_population(), load_spec()
             report = await run_demo(client, population, spec, 500, seed)
             return report, await run_demo(client, population, spec, 200, seed)

@@ -76,6 +76,36 @@ def test_a_report_out_of_range_names_its_field(field: str, value: float) -> None
     assert [error["loc"] for error in caught.value.errors()] == [(field,)]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("success", 1), ("success", "yes"), ("quality_score", "0.5"), ("quality_score", True), ("latency_ms", True),
+     ("cost", "1"), ("tokens_used", "7"), ("tokens_used", True), ("tokens_used", 1.5)],
+)  # fmt: skip
+def test_a_report_of_another_type_names_its_field(field: str, value: object) -> None:
+    """Text is no number, true is no 1 and 1 is not true: what a client mixed up is not counted as what it may have meant."""
+    report = {"success": True, "quality_score": 0.5, "latency_ms": 1, "tokens_used": 3.0, field: value}
+
+    with pytest.raises(ValidationError) as caught:
+        PerformanceReport.model_validate(report)
+
+    assert [error["loc"] for error in caught.value.errors()] == [(field,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [({"b": 1}, "text, a number, true, false or null"), ([], "text, a number"), ("x" * 1001, "1000 characters"),
+     ("\0", "control characters"), (2**60, "53 bits"), (math.nan, "finite")],
+)  # fmt: skip
+def test_metadata_says_once_what_it_takes(value: object, words: str) -> None:
+    """One fault, at its key, in words: not one for each kind of scalar that it is not."""
+    with pytest.raises(ValidationError) as caught:
+        METADATA.validate_python({"a": value})
+
+    (fault,) = caught.value.errors()
+    assert fault["loc"] == ("a",)
+    assert words in fault["msg"]
+
+
 def test_metadata_keeps_scalars_as_they_are() -> None:
     """Text, numbers, booleans and null keep their kind."""
     given_ = {"a": 1, "b": True, "c": 1.5, "d": "x", "e": None}

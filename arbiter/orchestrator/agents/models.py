@@ -12,6 +12,7 @@ from arbiter.orchestrator.vocabulary import (
     Identifier,
     Instant,
     PerformanceReport,
+    Whole,
     WireModel,
     Word,
     Words,
@@ -37,7 +38,7 @@ __all__ = [
     "Tally",
 ]
 
-ConcurrencyLimit = Annotated[int, Field(ge=1, le=1_000_000)]
+ConcurrencyLimit = Annotated[Whole, Field(ge=1, le=1_000_000)]
 
 
 class AgentStatus(enum.StrEnum):

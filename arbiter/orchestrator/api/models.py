@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus
-from arbiter.orchestrator.vocabulary import WireModel, Word, Words
+from arbiter.orchestrator.vocabulary import Whole, WireModel, Word, Words
 
 __all__ = [
     "AgentSearch",
@@ -73,7 +73,7 @@ class StatusChange(WireModel):
 class Pulse(WireModel):
     """An agent's sign of life."""
 
-    queued_tasks: int | None = Field(default=None, ge=0, le=1_000_000)
+    queued_tasks: Whole | None = Field(default=None, ge=0, le=1_000_000)
     """Tasks that wait at the agent itself; left as it was where this is missing."""
 
 

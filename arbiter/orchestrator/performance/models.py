@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from pydantic import Field
 
 from arbiter.orchestrator.identifiers import new_id
-from arbiter.orchestrator.vocabulary import Identifier, Instant, Metadata, WireModel, Word
+from arbiter.orchestrator.vocabulary import (
+    Flag,
+    Identifier,
+    Instant,
+    Metadata,
+    Number,
+    Whole,
+    WireModel,
+    Word,
+)
 
 __all__ = [
     "AgentPerformance",
@@ -57,13 +66,13 @@ class PerformanceEvent(WireModel):
     agent_id: Identifier | None = None
     task_id: Identifier | None = None
     task_type: Word | None = None
-    success: bool | None = None
-    quality_score: float | None = Field(default=None, ge=0, le=1)
+    success: Flag | None = None
+    quality_score: Number | None = Field(default=None, ge=0, le=1)
     """0 to 1."""
-    latency_ms: float | None = Field(default=None, ge=0, le=1e12)
-    cost: float | None = Field(default=None, ge=0, le=1e12)
+    latency_ms: Number | None = Field(default=None, ge=0, le=1e12)
+    cost: Number | None = Field(default=None, ge=0, le=1e12)
     """In the deployment's one currency."""
-    tokens_used: int | None = Field(default=None, ge=0, le=10**15)
+    tokens_used: Whole | None = Field(default=None, ge=0, le=10**15)
     metadata: Metadata = Field(default_factory=dict)
     """Further particulars; they never leave in training data."""
 

@@ -10,6 +10,7 @@ replayed in order when the store is back.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
@@ -42,6 +43,7 @@ __all__ = ["CursorInvalid", "PerformanceTracker"]
 log = structlog.get_logger(__name__)
 
 _DAY_S: Final = 86_400.0
+_CHAIN: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class CursorInvalid(Invalid):
@@ -289,6 +291,10 @@ def _place(cursor: str) -> Place | None:
     if not cursor:
         return None
     chain, _, sequence = cursor.rpartition(".")
+    if not _CHAIN.fullmatch(
+        chain
+    ):  # whatever else was put in its place, the database shall not be asked for it
+        raise CursorInvalid
     return Place(chain, _number(sequence))
 
 

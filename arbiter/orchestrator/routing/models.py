@@ -8,8 +8,10 @@ from arbiter.orchestrator.vocabulary import (
     Identifier,
     Instant,
     Metadata,
+    Number,
     PerformanceReport,
     Text,
+    Whole,
     WireModel,
     Word,
     Words,
@@ -31,9 +33,9 @@ class Task(WireModel):
     """Languages of which an agent must know all."""
     specializations: Words = ()
     """Specialisations of which an agent must have all."""
-    priority: int = Field(default=5, ge=1, le=10)
+    priority: Whole = Field(default=5, ge=1, le=10)
     """1 (whenever) to 10 (first). Above the setting `routing.explore_up_to_priority` the task is never a trial."""
-    timeout_ms: float | None = Field(default=None, gt=0, le=86_400_000)
+    timeout_ms: Number | None = Field(default=None, gt=0, le=86_400_000)
     """Milliseconds the task may take: for so long the agent is held (the setting `routing.lease_s` where it is missing),
     and agents that have shown to take longer are passed over while others can do it."""
     metadata: Metadata = Field(default_factory=dict)

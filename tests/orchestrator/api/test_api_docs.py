@@ -13,6 +13,12 @@ from tests.orchestrator.kit import Serving
 METHODS = {"get", "post", "put", "delete"}
 
 
+@pytest.fixture
+def any_url(sqlite_url: str) -> str:
+    """One kind of database will do: nothing here depends on it."""
+    return sqlite_url
+
+
 def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every operation, as path, method and description."""
     for path, item in schema["paths"].items():

@@ -18,6 +18,12 @@ from arbiter.testing.live import Fixed
 from tests.orchestrator.kit import SPEC, Serving, problem_code
 
 
+@pytest.fixture
+def any_url(sqlite_url: str) -> str:
+    """One kind of database will do: nothing here depends on it."""
+    return sqlite_url
+
+
 async def test_a_yaml_spec_gets_a_verdict(serving: Serving) -> None:
     """A spec that holds what the rules ask for passes."""
     async with serving() as served:

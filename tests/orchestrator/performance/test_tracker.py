@@ -228,6 +228,14 @@ async def test_a_foreign_cursor_is_refused(any_database: Database, cursor: str) 
     assert caught.value.field == "cursor"
 
 
+@pytest.mark.parametrize("cursor", ["x.1", "\0.1", "é.1", f"{'a' * 32}.x", "a" * 32])
+async def test_a_foreign_cursor_of_the_chain_is_refused(any_database: Database, cursor: str) -> None:
+    """No database is asked for a chain that cannot be one, such as a name with a NUL in it."""
+    async with tracking(EventStore(any_database)) as tracker:
+        with pytest.raises(CursorInvalid):
+            await tracker.verify(10, cursor)
+
+
 async def test_times_of_events_are_kept_as_they_were_told(any_database: Database) -> None:
     """An event's own time is stored to the microsecond; the store's time only decides its age."""
     async with tracking(EventStore(any_database)) as tracker:
