@@ -27,7 +27,6 @@ _EVIDENCE: Final = 5
 """Outcomes from which on an agent's own latency counts against it where a task is in a hurry."""
 
 _WORTH = itemgetter(0)
-_PLACE = itemgetter(0, 1)
 
 
 class Weights(NamedTuple):
@@ -105,7 +104,7 @@ class Contender:
 
 
 Place = tuple[float, str, Contender]
-"""Minus the score, the id, the agent: sorts from the best."""
+"""Minus the score, the id, the agent: sorts from the best. No two have one id, so that agents are never compared."""
 
 
 class Slate:
@@ -148,7 +147,7 @@ class Slate:
 
     def alternatives(self, chosen: Contender) -> tuple[Alternative, ...]:
         """The ten best of the others, full ones included, the best first."""
-        best = sorted((*self.free[: _ALTERNATIVES + 1], *self._full[:_ALTERNATIVES]), key=_PLACE)
+        best = sorted((*self.free[: _ALTERNATIVES + 1], *self._full[:_ALTERNATIVES]))
         others = [place[2] for place in best if place[2] is not chosen][:_ALTERNATIVES]
         return tuple([other.alternative for other in others])
 
@@ -187,19 +186,19 @@ class Board:
     def _make(self, roster: Roster, arms: Arms, weights: Weights) -> None:
         self._weights = weights
         self._places = {one.id: self._place(one, arms, weights) for one in roster}
-        self._free = sorted((one for one in self._places.values() if not one[2].is_full), key=_PLACE)
-        self._full = sorted((one for one in self._places.values() if one[2].is_full), key=_PLACE)
+        self._free = sorted(one for one in self._places.values() if not one[2].is_full)
+        self._full = sorted(one for one in self._places.values() if one[2].is_full)
 
     def _move(self, roster: Roster, arms: Arms, weights: Weights, agent_ids: Iterable[str]) -> None:
         for agent_id in agent_ids:
             old = self._places.pop(agent_id, None)
             if old is not None:
                 side = self._side(old)
-                del side[bisect_left(side, old[:2], key=_PLACE)]
+                del side[bisect_left(side, old)]
             candidate = roster.get(agent_id)
             if candidate is not None:
                 new = self._places[agent_id] = self._place(candidate, arms, weights)
-                insort(self._side(new), new, key=_PLACE)
+                insort(self._side(new), new)
 
     def _side(self, place: Place) -> list[Place]:
         return self._full if place[2].is_full else self._free
