@@ -14,7 +14,7 @@ run: environment  ## Start the orchestrator on an embedded database
 	@exec .venv/bin/arbiter run
 
 test: environment-dev  ## Run the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: environment-dev  ## Lint, format, types, import law, docstrings, examples, own working spec
 	$(BIN)/ruff check $(PATHS)

@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.harness import Row, percentile
-from tests.processes import clean_environment, free_port, probe, until
+from tests.ports import free_port
+from tests.processes import clean_environment, probe, until
 
 __all__ = ["rows"]
 

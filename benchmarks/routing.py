@@ -30,7 +30,8 @@ from arbiter.orchestrator.routing.scoring import Arms
 from arbiter.orchestrator.routing.strategies import EpsilonGreedy
 from benchmarks.components import KINDS, at_once, draft, fsync_ms, one_by_one, serving
 from benchmarks.harness import Row, interleaved, percentile
-from tests.processes import clean_environment, free_port, probe, until
+from tests.ports import free_port
+from tests.processes import clean_environment, probe, until
 
 __all__ = ["rows"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.harness import Row
-from tests.processes import free_port
+from tests.ports import free_port
 
 __all__ = ["rows"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,16 +14,10 @@ from pathlib import Path
 
 import httpx2
 
+from tests.ports import free_port
+
 PROJECT = Path(__file__).parent.parent
 ARBITER = [sys.executable, "-m", "arbiter"]
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], object], *, limit_s: float = 20, what: str = "the condition") -> None:

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.processes import clean_environment, free_port
+from tests.ports import free_port
+from tests.processes import clean_environment
 
 __all__ = ["Instance", "Rolled", "ask", "ours", "peer", "roll"]
 

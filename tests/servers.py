@@ -25,11 +25,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 __all__ = [
     "Postgresql",
     "RedisServer",
     "ServerMissing",
-    "free_port",
     "postgresql",
     "prometheus",
     "promtool",
@@ -176,13 +177,6 @@ def redis_server(*, running: bool = True) -> Iterator[RedisServer]:
             server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _binaries() -> Path:

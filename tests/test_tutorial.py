@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import PROJECT, clean_environment, free_port, probe, until
+from tests.ports import free_port
+from tests.processes import PROJECT, clean_environment, probe, until
 
 TUTORIAL = PROJECT / "docs" / "tutorial.md"
 SHOP = PROJECT / "examples" / "shop"

@@ -13,7 +13,7 @@ from arbiter.cli.commands import run
 from arbiter.management.listener import ManagementListener
 from arbiter.protocols import CheckResult, Status
 from tests.management.kit import Port, management
-from tests.processes import free_port
+from tests.ports import free_port
 
 Ask = Callable[..., "asyncio.Future[int]"]
 

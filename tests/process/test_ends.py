@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.processes import ARBITER, clean_environment, free_port, probe, until
+from tests.ports import free_port
+from tests.processes import ARBITER, clean_environment, probe, until
 
 APPLICATION = """
 import asyncio, re, threading, time

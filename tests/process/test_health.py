@@ -17,7 +17,8 @@ import pytest
 
 from arbiter.health.alerts.signing import verify
 from tests.health.receiver import Receiver, receiving
-from tests.processes import ARBITER, arbiter, clean_environment, free_port, probe, until
+from tests.ports import free_port
+from tests.processes import ARBITER, arbiter, clean_environment, probe, until
 
 TOKEN = "right-token"
 SECRET = "shared-secret"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import PROJECT, arbiter, free_port
+from tests.ports import free_port
+from tests.processes import PROJECT, arbiter
 
 
 def test_wrong_settings_end_with_78_and_one_report(tmp_path: Path) -> None:

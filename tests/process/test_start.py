@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.processes import ARBITER, clean_environment, free_port, probe, until
+from tests.ports import free_port
+from tests.processes import ARBITER, clean_environment, probe, until
 
 APPLICATION = """
 import asyncio, sys

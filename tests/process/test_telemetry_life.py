@@ -20,7 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.health.receiver import Receiver as Neighbour
 from tests.health.receiver import receiving as neighbour_receiving
 from tests.observability.receiver import Receiver, receiving
-from tests.processes import ARBITER, clean_environment, free_port, probe, until
+from tests.ports import free_port
+from tests.processes import ARBITER, clean_environment, probe, until
 
 TOKEN = "right-token"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -290,10 +291,13 @@ def test_t09_an_abandoned_stream_ends_its_span_once(life: Life) -> None:
             received += client.recv(4096)
 
     (abandoned,) = life.spans("GET /stream")
-    before = len(life.spans("GET /items/{id}"))
-    httpx2.get(f"{life.url}/items/9").raise_for_status()
-    until(lambda: len(life.spans("GET /items/{id}")) > before, what="the next request's span")
-    after = life.spans("GET /items/{id}")[-1]
+    httpx2.get(f"{life.url}/items/after-it").raise_for_status()
+
+    def next_ones() -> list[Span]:
+        return [span for span in life.spans("GET /items/{id}") if "/items/after-it" in str(span.attributes)]
+
+    until(next_ones, what="the next request's span")
+    (after,) = next_ones()
     assert len(life.spans("GET /stream")) == 1
     assert after.parent_span_id == b""
     assert after.trace_id != abandoned.trace_id

@@ -68,16 +68,18 @@ def test_a_synchronous_test_drives_a_container(application: Applications) -> Non
 
 def test_a_synchronous_test_moves_the_clock(application: Applications, fake_clock: FakeClock) -> None:
     """The fake clock wakes sleepers of another thread."""
+    faults = Faults()
 
     async def wait(stock: Stock) -> asyncio.Task[str]:
         task = asyncio.create_task(stock.wait(60))
-        await asyncio.sleep(0.01)
+        await faults.reached("wait")  # and, without a fault in its way, asleep
         return task
 
     async def result(task: asyncio.Task[str]) -> str:
         return await task
 
-    with application(Shop, clock=fake_clock, settings={"resilience.timeout_ms": 100_000}) as shop:
+    settings = {"resilience.timeout_ms": 100_000}
+    with application(Shop, overrides={"stock": faults}, clock=fake_clock, settings=settings) as shop:
         task = application.run(wait(shop.stock()))
         fake_clock.advance(60)
 
