@@ -10,7 +10,8 @@ from starlette.types import ASGIApp
 from arbiter._version import __version__
 from arbiter.clock import SystemClock
 from arbiter.container.base import Container
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.config_provider import ConfigProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.events import EventBus
 from arbiter.health.alerts.service import Alerts
 from arbiter.health.builtin import BuiltinChecks

@@ -7,10 +7,11 @@ from typing import Any
 
 from dependency_injector import providers
 
+from arbiter.container.config_provider import ConfigProvider
 from arbiter.container.needs import AnyProvider, can_choose, chosen, effective, needs_of
 from arbiter.container.plan import named_providers
 from arbiter.container.problems import Problem
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.errors import ConfigurationError
 from arbiter.lifecycle.settings import LifecycleSettings
 from arbiter.section import Reload

@@ -16,8 +16,9 @@ from typing import Any, get_args, get_origin
 from dependency_injector import providers
 from pydantic import BaseModel
 
+from arbiter.container.config_provider import ConfigProvider
 from arbiter.container.needs import AnyProvider, chosen, effective
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.container.signatures import MAKERS, annotations_of
 from arbiter.settings.shape import Shape
 

@@ -1,8 +1,7 @@
-"""`settings` and `config`: two idioms over one source of validated settings, loaded at first use.
+"""`settings`: the validated settings in force, loaded at first use.
 
-`settings` follows reloads: a component that must see them takes `settings.live(lambda s: s.routing)`. `config` is the
-library's own idiom, for what is fixed at construction: it reads the snapshot that the container was built with.
-Overriding either reaches both, through validation.
+It follows reloads: a component that must see them takes `settings.live(lambda s: s.routing)`. Over the same source
+stands `config` (`config_provider.py`); overriding either reaches both, through validation.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from arbiter.settings.problems import Problem, SettingsInvalid
 from arbiter.settings.snapshot import Snapshot
 from arbiter.settings.sources import Sources
 
-__all__ = ["ConfigProvider", "SettingsProvider"]
+__all__ = ["SettingsProvider"]
 
 S_co = TypeVar("S_co", bound=BaseModel, covariant=True)
 T = TypeVar("T")
@@ -47,7 +46,7 @@ class SettingsProvider(providers.Provider[S_co], Generic[S_co]):  # type: ignore
         self._seed: Snapshot[Any] | None = None
         self._live: LiveSettings[Any] = self._from_loader()
         self._pinned: BaseModel | None = None
-        self._configs: list[ConfigProvider] = []
+        self._configs: list[providers.Configuration] = []
         self._is_override = False
         self._standing_in: tuple[providers.Provider[Any], SettingsProvider[S_co]] | None = None
 
@@ -163,7 +162,7 @@ class SettingsProvider(providers.Provider[S_co], Generic[S_co]):  # type: ignore
             return following.declared()
         return self
 
-    def attach(self, config: ConfigProvider) -> None:
+    def attach(self, config: providers.Configuration) -> None:
         """Tell this `config` to forget what it has cached, whenever the settings are replaced."""
         self._configs.append(config)
 
@@ -209,62 +208,6 @@ class SettingsProvider(providers.Provider[S_co], Generic[S_co]):  # type: ignore
         for overridden in self.overrides:
             if isinstance(overridden, SettingsProvider):
                 overridden._changed()
-
-
-class ConfigProvider(providers.Configuration):
-    """The library's `config` over the same settings: `config.storage.url` injects a value, as plain data.
-
-    Args:
-        settings: where the values come from.
-    """
-
-    def __init__(self, settings: SettingsProvider[Any] | None = None) -> None:
-        super().__init__("config")
-        self._settings = settings if settings is not None else SettingsProvider()
-        self._settings.attach(self)
-
-    def __deepcopy__(self, memo: Memo | None) -> ConfigProvider:
-        memo = {} if memo is None else memo
-        copied: ConfigProvider | None = memo.get(id(self))
-        if copied is not None:
-            return copied
-        copied = cast("ConfigProvider", super().__deepcopy__(memo))
-        copied._settings = self._settings.__deepcopy__(memo)
-        copied._settings.attach(copied)
-        return copied
-
-    @property
-    def related(self) -> Iterator[providers.Provider[Any]]:
-        """The settings, besides what the library relates."""
-        yield self._settings
-        yield from super().related
-
-    @property
-    def source(self) -> SettingsProvider[Any]:
-        """The settings that it reads."""
-        return self._settings
-
-    def override(self, provider: object) -> Any:
-        """Lay other values over the settings, validated; see `SettingsProvider.override`."""
-        if isinstance(provider, providers.Provider):
-            return super().override(provider)
-        return self._settings.declared().override(provider)
-
-    def reset_last_overriding(self) -> None:
-        """Take the last override back, which is one of the settings."""
-        if self.overridden:
-            super().reset_last_overriding()
-        else:
-            self._settings.declared().reset_last_overriding()
-
-    def reset_override(self) -> None:
-        """Take all overrides back."""
-        super().reset_override()
-        self._settings.declared().reset_override()
-
-    def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002  the library's signature
-        # Dumped at each call: options keep what they read, and nobody else's hands should be on it.
-        return self._settings.pinned().model_dump(round_trip=True)
 
 
 class _FromSource(providers.Provider[T]):

@@ -18,12 +18,13 @@ from typing import Any, TypeVar
 from dependency_injector import containers, providers
 
 from arbiter.container.base import Container
+from arbiter.container.config_provider import ConfigProvider
 from arbiter.container.interface import interface_of, misfits
 from arbiter.container.needs import AnyProvider, effective, is_lasting
 from arbiter.container.plan import named_providers
 from arbiter.container.problems import Problem
 from arbiter.container.resources import is_async_factory
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.errors import ContainerError
 from arbiter.resilience.proxy import Guarded
 

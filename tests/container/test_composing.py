@@ -9,7 +9,8 @@ from dependency_injector import providers
 
 from arbiter.container.base import CompositionRefused, Container
 from arbiter.container.composition import decorated, nested, optional
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.config_provider import ConfigProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.errors import ContainerError
 from arbiter.section import Section
 from arbiter.settings.loader import SettingsLoader

@@ -11,7 +11,8 @@ from dependency_injector.containers import DeclarativeContainer
 from pydantic import Field
 
 from arbiter.container.base import Container
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.config_provider import ConfigProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.errors import ConfigurationError, ContainerError
 from arbiter.events import SettingsApplied
 from arbiter.protocols import Live

@@ -9,7 +9,8 @@ from dependency_injector import providers, resources
 from dependency_injector.containers import DeclarativeContainer
 
 from arbiter.container.base import Container
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.config_provider import ConfigProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.container.validation import GraphInvalid
 from arbiter.section import LIVE, Section
 from arbiter.settings.loader import SettingsLoader

@@ -11,8 +11,9 @@ import pytest
 from dependency_injector import containers, providers
 
 from arbiter.container.base import Container
+from arbiter.container.config_provider import ConfigProvider
 from arbiter.container.overrides import OverrideUnknown
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.container.validation import GraphInvalid
 from arbiter.lifecycle.settings import ComponentBudget, LifecycleSettings
 from arbiter.section import Section

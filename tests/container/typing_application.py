@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from arbiter.clock import SystemClock
 from arbiter.container.composition import decorated, nested, optional
-from arbiter.container.settings_provider import ConfigProvider
+from arbiter.container.config_provider import ConfigProvider
 from arbiter.events import EventBus
 from arbiter.health.alerts.service import Alerts
 from arbiter.health.builtin import BuiltinChecks

@@ -10,7 +10,8 @@ from dependency_injector import providers
 from pydantic import BaseModel
 
 from arbiter.container.base import Container
-from arbiter.container.settings_provider import ConfigProvider, SettingsProvider
+from arbiter.container.config_provider import ConfigProvider
+from arbiter.container.settings_provider import SettingsProvider
 from arbiter.protocols import Live
 from arbiter.settings.loader import SettingsLoader
 
