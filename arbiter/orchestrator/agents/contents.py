@@ -15,6 +15,7 @@ from typing import Protocol
 from arbiter.orchestrator.agents.models import (
     AgentRecord,
     AgentStatus,
+    Backup,
     BackupReport,
     BackupVersion,
     CapabilityVersion,
@@ -44,6 +45,20 @@ class Contents:
     agents: Sequence[AgentRecord] = ()
     history: Sequence[BackupReport] = ()
     versions: Sequence[BackupVersion] = ()
+
+    @classmethod
+    def of(cls, backup: Backup) -> Contents:
+        """What a store holds that `backup` was restored to."""
+        return cls(backup.agents, backup.history, backup.capability_versions)
+
+    def backup(self, taken_at: datetime) -> Backup:
+        """The backup that was taken of it."""
+        return Backup(
+            taken_at=taken_at,
+            agents=tuple(self.agents),
+            history=tuple(self.history),
+            capability_versions=tuple(self.versions),
+        )
 
 
 class Store(Protocol):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from arbiter.histogram import Histogram
-from arbiter.orchestrator.agents.index import Entry
+from arbiter.orchestrator.agents.entry import Entry
 from arbiter.orchestrator.agents.models import AgentStatus
 from arbiter.orchestrator.agents.ranker import Ranker
 from arbiter.protocols import Measurement

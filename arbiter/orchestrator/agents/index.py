@@ -11,122 +11,13 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from arbiter.orchestrator.agents.averages import averages
-from arbiter.orchestrator.agents.models import Agent, AgentQuery, CurrentLoad, StoredAgent
+from arbiter.orchestrator.agents.entry import Entry
+from arbiter.orchestrator.agents.models import Agent, AgentQuery, StoredAgent
 from arbiter.orchestrator.changes import Changes
 
-__all__ = ["Entry", "Index"]
-
-_USUAL_LIMIT: Final = 10
-"""Tasks at once that stand for 100 % where an agent names no limit (DESIGN section 6)."""
+__all__ = ["Change", "Index"]
 
 _NOBODY: Final[Mapping[str, Entry]] = MappingProxyType({})
-
-
-class Entry:
-    """One agent, with what a query and a router ask of it at hand.
-
-    Attributes:
-        id, registered_at: who it is.
-        record: what the store holds.
-        success_rate: posterior, 0 to 1.
-        active: tasks it carries.
-        utilization: percent of what it takes at once, capped at 100.
-        is_stale: it gave no sign of life for so long that it is set aside.
-        takes_work: its status says so, and it is not set aside.
-    """
-
-    __slots__ = (
-        "_agent",
-        "active",
-        "id",
-        "is_stale",
-        "languages",
-        "record",
-        "registered_at",
-        "specializations",
-        "success_rate",
-        "takes_work",
-        "task_types",
-        "utilization",
-    )
-
-    def __init__(self, record: StoredAgent) -> None:
-        self.id, self.registered_at = record.id, record.registered_at
-        self.active = 0
-        self.utilization = 0.0
-        self._agent: Agent | None = None
-        self.update(record)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether its own limit is set and reached."""
-        limit = self.record.max_concurrent_tasks
-        return limit is not None and self.active >= limit
-
-    @property
-    def limit(self) -> int | None:
-        """How many tasks it takes at once; None where it names no limit."""
-        return self.record.max_concurrent_tasks
-
-    @property
-    def agent(self) -> Agent:
-        """What an answer shows of it; a new object after each change."""
-        shown = self._agent = self._agent or self._shown()
-        return shown
-
-    def update(self, record: StoredAgent) -> None:
-        """Take over what the store holds now; the load stays."""
-        able = record.capabilities
-        self.record = record
-        self.task_types = frozenset(able.task_types)
-        self.languages = frozenset(able.languages)
-        self.specializations = frozenset(able.specializations)
-        self.success_rate = averages(record.tally).success_rate
-        self.is_stale = False
-        self._changed()
-
-    def carry(self, active: int) -> None:
-        """Take over a new load."""
-        self.active = active
-        self.utilization = min(100.0, 100.0 * active / (self.record.max_concurrent_tasks or _USUAL_LIMIT))
-        self._forget_shown()
-
-    def age(self, oldest: datetime) -> bool:
-        """Set the agent aside if it sends heartbeats and its last sign of life was before `oldest`; whether that is news."""
-        was, self.is_stale = self.is_stale, self.record.beats and self.record.last_active_at < oldest
-        if was is not self.is_stale:
-            self._changed()
-        return was is not self.is_stale
-
-    def _changed(self) -> None:
-        self.takes_work = self.record.status.takes_work and not self.is_stale
-        self._forget_shown()
-
-    def _forget_shown(self) -> None:
-        self._agent = None
-
-    def _shown(self) -> Agent:
-        record = self.record
-        # Every part was checked when it came in; to check a thousand of them again is what a query would spend its time on.
-        load = CurrentLoad.trusted(
-            active_tasks=self.active,
-            queued_tasks=record.queued_tasks,
-            utilization_percent=self.utilization,
-        )
-        return Agent.trusted(
-            id=record.id,
-            name=record.name,
-            model_family=record.model_family,
-            capabilities=record.capabilities,
-            max_concurrent_tasks=record.max_concurrent_tasks,
-            performance_history=averages(record.tally),
-            current_load=load,
-            status=record.status,
-            is_stale=self.is_stale,
-            registered_at=record.registered_at,
-            last_active_at=record.last_active_at,
-        )
 
 
 class Index:
@@ -190,17 +81,31 @@ class Index:
         self.changes.note(record.id)
         return entry
 
-    def carry(self, entry: Entry, active: int) -> None:
-        """The agent carries so many tasks now."""
-        entry.carry(active)
-        self.changes.note(entry.id)
+    def registration(self, agent_id: str, registered_at: datetime | None) -> Entry | None:
+        """The agent's entry where it is of that registration, any without `registered_at`; or None."""
+        entry = self._entries.get(agent_id)
+        if entry is None or registered_at not in {None, entry.registered_at}:
+            return None
+        return entry
 
-    def carry_ahead(self, agent_id: str, registered_at: datetime, more: int) -> None:
-        """Remember the load of an agent that is not known yet: another instance registered it, and routed to it."""
-        key = agent_id, registered_at
-        active = self._ahead.pop(key, 0) + more
-        if active > 0:
-            self._ahead[key] = active
+    def reserve(self, agent_id: str, registered_at: datetime | None, *, elsewhere: bool) -> bool:
+        """The agent carries one task more; False where it cannot. See `AgentRegistry.reserve`."""
+        entry = self.registration(agent_id, registered_at)
+        if elsewhere and entry is None and registered_at is not None:
+            self._carry_ahead(agent_id, registered_at, 1)
+            return True
+        if entry is None or (entry.is_full and not elsewhere):
+            return False
+        self._carry(entry, entry.active + 1)
+        return True
+
+    def release(self, agent_id: str, registered_at: datetime | None) -> None:
+        """The agent carries one task less, never fewer than none."""
+        entry = self.registration(agent_id, registered_at)
+        if entry is not None and entry.active > 0:
+            self._carry(entry, entry.active - 1)
+        elif entry is None and registered_at is not None:
+            self._carry_ahead(agent_id, registered_at, -1)
 
     def set_aside(self, oldest: datetime) -> None:
         """Set aside the agents whose last sign of life was before `oldest`, and take back those that gave one since."""
@@ -210,8 +115,8 @@ class Index:
 
     def remove(self, agent_id: str, registered_at: datetime | None = None) -> None:
         """Forget the agent, if it is there; with `registered_at`, only that registration of it."""
-        entry = self._entries.get(agent_id)
-        if entry is not None and registered_at in {None, entry.registered_at}:
+        entry = self.registration(agent_id, registered_at)
+        if entry is not None:
             del self._entries[agent_id]
             self._delist(entry)
             self.changes.note(agent_id)
@@ -230,6 +135,17 @@ class Index:
             if record.id not in keeping:
                 self.put(record)
 
+    def _carry(self, entry: Entry, active: int) -> None:
+        entry.carry(active)
+        self.changes.note(entry.id)
+
+    def _carry_ahead(self, agent_id: str, registered_at: datetime, more: int) -> None:
+        """Remember the load of an agent that is not known yet: another instance registered it, and routed to it."""
+        key = agent_id, registered_at
+        active = self._ahead.pop(key, 0) + more
+        if active > 0:
+            self._ahead[key] = active
+
     def _enlist(self, entry: Entry) -> None:
         for word in _words_of(entry):
             self._by_word.setdefault(word, {})[entry.id] = entry
@@ -240,6 +156,23 @@ class Index:
             del havers[entry.id]
             if not havers:
                 del self._by_word[word]
+
+
+class Change:
+    """Takes a stored change over into the index, and keeps the agent as it stood right after it.
+
+    Attributes:
+        agent: None as long as nothing was changed.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self.agent: Agent | None = None
+
+    def __call__(self, record: StoredAgent | None) -> None:
+        """The store holds `record` now, or has no such agent."""
+        if record is not None:
+            self.agent = self._index.put(record).agent
 
 
 def _words_of(asked: AgentQuery | Entry) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from arbiter.orchestrator.agents.index import Entry, Index
+from arbiter.orchestrator.agents.entry import Entry
+from arbiter.orchestrator.agents.index import Index
 from arbiter.orchestrator.agents.models import AgentQuery
 from arbiter.orchestrator.vocabulary import (
     KNOWN_LANGUAGES,

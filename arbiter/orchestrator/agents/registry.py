@@ -7,9 +7,8 @@ concurrent updates of one agent all count.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from opentelemetry import trace
@@ -18,15 +17,11 @@ from arbiter.errors import LifecycleStateError
 from arbiter.operation import operation
 from arbiter.orchestrator.agents.consistency import ensure_consistent
 from arbiter.orchestrator.agents.contents import Added, Contents, Store
-from arbiter.orchestrator.agents.errors import (
-    AgentExists,
-    AgentNotFound,
-    AgentReplaced,
-    RegistryFull,
-)
+from arbiter.orchestrator.agents.entry import Entry
+from arbiter.orchestrator.agents.errors import AgentExists, AgentNotFound, AgentReplaced, RegistryFull
 from arbiter.orchestrator.agents.figures import Figures
 from arbiter.orchestrator.agents.following import Following
-from arbiter.orchestrator.agents.index import Entry, Index
+from arbiter.orchestrator.agents.index import Change, Index
 from arbiter.orchestrator.agents.models import (
     Agent,
     AgentDraft,
@@ -40,13 +35,11 @@ from arbiter.orchestrator.agents.models import (
 from arbiter.orchestrator.agents.ranker import Ranker
 from arbiter.orchestrator.agents.roster import Roster
 from arbiter.orchestrator.agents.settings import RegistrySettings
+from arbiter.orchestrator.agents.signs_of_life import SignsOfLife
 from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
 
 __all__ = ["AgentRegistry"]
-
-_LOOK_EVERY_S: Final = 60.0
-"""Seconds between two looks for agents that gave no sign of life."""
 
 _UNHEARD_OF: Final = 64
 """So close to the limit agents are counted in the store: other instances may have registered some meanwhile."""
@@ -68,8 +61,8 @@ class AgentRegistry:
         self._ranker = Ranker(settings, clock)
         self._loaded: Index | None = None
         self._following = Following(store, clock)
+        self._signs_of_life = SignsOfLife(settings, clock)
         self._registering = 0
-        self._watch: asyncio.Task[None] | None = None
         self._figures = Figures()
 
     async def start(self) -> None:
@@ -78,15 +71,11 @@ class AgentRegistry:
         self._following.begin()
         self._loaded = Index(await self._store.load())
         self._following.keep(self._loaded)
-        self._set_aside()
-        self._watch = asyncio.create_task(self._look(), name="arbiter-registry-stale")
+        self._signs_of_life.begin(self._loaded)
 
     async def stop(self) -> None:
         """Forget the memory; everything is in the store."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-            self._watch = None
+        await self._signs_of_life.end()
         await self._following.end()
         self._loaded = None
 
@@ -163,7 +152,6 @@ class AgentRegistry:
     async def unregister(self, agent_id: str) -> None:
         """Remove the agent and its history; raises AgentNotFound."""
         index = self._index
-
         if not await self._store.remove(agent_id, then=lambda _: index.remove(agent_id)):
             raise self._not_found(agent_id)
 
@@ -190,7 +178,7 @@ class AgentRegistry:
             AgentNotFound: no such agent.
             AgentReplaced: the id belongs to another registration now.
         """
-        changing = _Change(self._index)
+        changing = Change(self._index)
         await self._store.count(
             agent_id, report, key=key, at=self._clock.now(), registered_at=registered_at, then=changing
         )
@@ -201,19 +189,19 @@ class AgentRegistry:
 
     async def set_status(self, agent_id: str, status: AgentStatus) -> Agent:
         """Say what the agent may be asked for; raises AgentNotFound."""
-        changing = _Change(self._index)
+        changing = Change(self._index)
         await self._store.touch(agent_id, at=self._clock.now(), status=status, then=changing)
         return self._changed(agent_id, changing)
 
     async def set_capabilities(self, agent_id: str, capabilities: Capabilities, *, by: str = "") -> Agent:
         """Replace what the agent can do; `by` says who asked for it. Every change is kept. Raises AgentNotFound."""
-        changing, now = _Change(self._index), self._clock.now()
+        changing, now = Change(self._index), self._clock.now()
         await self._store.change_capabilities(agent_id, capabilities, by=by, at=now, then=changing)
         return self._changed(agent_id, changing)
 
     async def heartbeat(self, agent_id: str, *, queued_tasks: int | None = None) -> Agent:
         """Note that the agent lives, and how many tasks wait at it where it says so; raises AgentNotFound."""
-        changing = _Change(self._index)
+        changing = Change(self._index)
         now = self._clock.now()
         await self._store.touch(agent_id, at=now, queued_tasks=queued_tasks, beats=True, then=changing)
         return self._changed(agent_id, changing)
@@ -241,14 +229,7 @@ class AgentRegistry:
         Returns:
             False when it cannot: its own limit is set and reached, or it is not registered (any more).
         """
-        entry = self._registered(agent_id, registered_at)
-        if elsewhere and entry is None and registered_at is not None:
-            self._index.carry_ahead(agent_id, registered_at, 1)
-            return True
-        if entry is None or (entry.is_full and not elsewhere):
-            return False
-        self._index.carry(entry, entry.active + 1)
-        return True
+        return self._index.reserve(agent_id, registered_at, elsewhere=elsewhere)
 
     @operation(guarded=False)
     def release(self, agent_id: str, *, registered_at: datetime | None = None) -> None:
@@ -256,21 +237,12 @@ class AgentRegistry:
 
         A new registration under the same id carries nothing of the earlier one: see `reserve` for `registered_at`.
         """
-        entry = self._registered(agent_id, registered_at)
-        if entry is not None and entry.active > 0:
-            self._index.carry(entry, entry.active - 1)
-        elif entry is None and registered_at is not None:
-            self._index.carry_ahead(agent_id, registered_at, -1)
+        self._index.release(agent_id, registered_at)
 
     async def backup(self) -> Backup:
         """The whole registry at one moment, to the last sum; changes go on meanwhile."""
         contents = await self._store.export()
-        return Backup(
-            taken_at=self._clock.now(),
-            agents=tuple(contents.agents),
-            history=tuple(contents.history),
-            capability_versions=tuple(contents.versions),
-        )
+        return contents.backup(self._clock.now())
 
     async def restore(self, backup: Backup) -> int:
         """Replace everything by `backup`, all at once or not at all; agents that stay keep their load.
@@ -288,9 +260,8 @@ class AgentRegistry:
         ensure_consistent(backup)
         if len(backup.agents) > limit:
             raise RegistryFull(limit)
-        contents = Contents(backup.agents, backup.history, backup.capability_versions)
-        await self._store.replace(contents, then=index.replace)
-        self._set_aside()  # who was silent for too long when the backup was taken has not spoken since
+        await self._store.replace(Contents.of(backup), then=index.replace)
+        self._signs_of_life.look(index)  # who was silent when the backup was taken has not spoken since
         return len(backup.agents)
 
     def measurements(self) -> Iterable[Measurement]:
@@ -305,28 +276,13 @@ class AgentRegistry:
             )
         return self._loaded
 
-    async def _look(self) -> None:
-        while True:
-            await self._clock.sleep(_LOOK_EVERY_S)
-            self._set_aside()
-
-    def _set_aside(self) -> None:
-        longest = timedelta(seconds=self._settings.current.stale_after_s)
-        self._index.set_aside(self._clock.now() - longest)
-
-    def _registered(self, agent_id: str, registered_at: datetime | None) -> Entry | None:
-        entry = self._index.get(agent_id)
-        if entry is None or registered_at not in {None, entry.record.registered_at}:
-            return None
-        return entry
-
     def _entry(self, agent_id: str) -> Entry:
         entry = self._index.get(agent_id)
         if entry is None:
             raise self._not_found(agent_id)
         return entry
 
-    def _changed(self, agent_id: str, changing: _Change) -> Agent:
+    def _changed(self, agent_id: str, changing: Change) -> Agent:
         if changing.agent is None:
             raise self._not_found(agent_id)
         _annotate(agent_id=agent_id)
@@ -334,18 +290,6 @@ class AgentRegistry:
 
     def _not_found(self, agent_id: str) -> AgentNotFound:
         return AgentNotFound(agent_id, self._index.ids())
-
-
-class _Change:
-    """Takes a stored change over into memory, and keeps the agent as it stood right after it."""
-
-    def __init__(self, index: Index) -> None:
-        self._index = index
-        self.agent: Agent | None = None
-
-    def __call__(self, record: StoredAgent | None) -> None:
-        if record is not None:
-            self.agent = self._index.put(record).agent
 
 
 def _annotate(**attributes: str | int) -> None:

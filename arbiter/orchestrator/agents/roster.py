@@ -6,7 +6,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterator
 from operator import itemgetter
 
-from arbiter.orchestrator.agents.index import Entry, Index
+from arbiter.orchestrator.agents.entry import Entry
+from arbiter.orchestrator.agents.index import Index
 from arbiter.orchestrator.agents.matching import asked_words, fits, score
 from arbiter.orchestrator.agents.models import AgentMatch, AgentQuery
 

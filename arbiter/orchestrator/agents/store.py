@@ -1,12 +1,11 @@
-"""Agents in the database. The only file of this room that knows SQLAlchemy."""
+"""Agents in the database. With `store_rows.py` the only file of this room that knows SQLAlchemy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from arbiter.orchestrator.agents.averages import added
 from arbiter.orchestrator.agents.contents import Added, Changed, Contents
@@ -18,7 +17,14 @@ from arbiter.orchestrator.agents.models import (
     CapabilityVersion,
     RecordedReport,
     StoredAgent,
-    Tally,
+)
+from arbiter.orchestrator.agents.store_rows import (
+    agent_of_row,
+    report_of_row,
+    row_of_agent,
+    row_of_report,
+    row_of_version,
+    version_of_row,
 )
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.news import announce
@@ -45,8 +51,6 @@ _VERSIONS = (
 )
 _TOPIC = "agents"
 _COUNTING = "agents are counted"
-_REPORT_FIELDS = tuple(PerformanceReport.model_fields)
-_VERSION_FIELDS = tuple(CapabilityVersion.model_fields)
 
 
 class AgentStore:
@@ -78,17 +82,17 @@ class AgentStore:
     async def find(self, agent_ids: Collection[str]) -> Sequence[StoredAgent]:
         """Those of these agents that there are."""
         wanted = select(agents).where(agents.c.id.in_(agent_ids))
-        return await self._database.read(lambda c: [_agent_of_row(row) for row in c.execute(wanted)])
+        return await self._database.read(lambda c: [agent_of_row(row) for row in c.execute(wanted)])
 
     async def add(
         self, record: StoredAgent, *, by: str, at_most: int | None, then: Callable[[Added], None]
     ) -> Added:
         """Add an agent, unless its id is taken or `at_most` agents exist."""
-        row = _row_of_agent(record)
+        row = row_of_agent(record)
         first = CapabilityVersion(
             version=1, changed_at=record.registered_at, changed_by=by, new=record.capabilities
         )
-        version = _row_of_version(record.id, first)
+        version = row_of_version(record.id, first)
 
         def work(connection: Connection) -> Added:
             if at_most is not None and connection.execute(_HOW_MANY).scalar_one() >= at_most:
@@ -125,7 +129,7 @@ class AgentStore:
         then: Changed,
     ) -> StoredAgent | None:
         """Add one outcome to the agent's history and sums; the same non-empty key counts once."""
-        row = _row_of_report(agent_id, RecordedReport(report=report, key=key, recorded_at=at))
+        row = row_of_report(agent_id, RecordedReport(report=report, key=key, recorded_at=at))
 
         def work(connection: Connection) -> StoredAgent | None:
             record = _locked(connection, agent_id)
@@ -175,7 +179,7 @@ class AgentStore:
             version = CapabilityVersion(
                 version=number, changed_at=at, changed_by=by, old=record.capabilities, new=capabilities
             )
-            add_row(connection, capability_versions, _row_of_version(agent_id, version))
+            add_row(connection, capability_versions, row_of_version(agent_id, version))
             return _changed(connection, record, at, {"capabilities": capabilities}, columns)
 
         return await self._database.write(work, then=then, lock=agent_id)
@@ -189,8 +193,8 @@ class AgentStore:
             reports = connection.execute(_NEWEST, {"agent_id": agent_id, "limit": limit})
             versions = connection.execute(_VERSIONS, {"agent_id": agent_id})
             return (
-                [RecordedReport(**_report_of_row(row)) for row in reports],
-                [CapabilityVersion(**_version_of_row(row)) for row in versions],
+                [RecordedReport(**report_of_row(row)) for row in reports],
+                [CapabilityVersion(**version_of_row(row)) for row in versions],
             )
 
         return await self._database.read(work)
@@ -207,8 +211,8 @@ class AgentStore:
             )
             return Contents(
                 [_unversioned(record) for record in _all_agents(connection)],
-                [BackupReport(agent_id=row.agent_id, **_report_of_row(row)) for row in reports],
-                [BackupVersion(agent_id=row.agent_id, **_version_of_row(row)) for row in versions],
+                [BackupReport(agent_id=row.agent_id, **report_of_row(row)) for row in reports],
+                [BackupVersion(agent_id=row.agent_id, **version_of_row(row)) for row in versions],
             )
 
         return await self._database.read(work)
@@ -225,12 +229,12 @@ class AgentStore:
             stored = [StoredAgent(**dict(record), revision=revision) for record in contents.agents]
             connection.execute(delete(agents))  # history and versions go with their agents
             if stored:
-                connection.execute(insert(agents), [_row_of_agent(record) for record in stored])
+                connection.execute(insert(agents), [row_of_agent(record) for record in stored])
             if contents.history:
-                rows = [_row_of_report(report.agent_id, report) for report in contents.history]
+                rows = [row_of_report(report.agent_id, report) for report in contents.history]
                 connection.execute(insert(agent_history), rows)
             if contents.versions:
-                rows = [_row_of_version(version.agent_id, version) for version in contents.versions]
+                rows = [row_of_version(version.agent_id, version) for version in contents.versions]
                 connection.execute(insert(capability_versions), rows)
             return stored
 
@@ -242,7 +246,7 @@ class AgentStore:
 
 
 def _all_agents(connection: Connection) -> Sequence[StoredAgent]:
-    return [_agent_of_row(row) for row in connection.execute(select(agents).order_by(agents.c.id))]
+    return [agent_of_row(row) for row in connection.execute(select(agents).order_by(agents.c.id))]
 
 
 def _unversioned(record: StoredAgent) -> AgentRecord:
@@ -251,7 +255,7 @@ def _unversioned(record: StoredAgent) -> AgentRecord:
 
 def _locked(connection: Connection, agent_id: str) -> StoredAgent | None:
     row = connection.execute(_LOCKED, {"agent_id": agent_id}).first()
-    return None if row is None else _agent_of_row(row)
+    return None if row is None else agent_of_row(row)
 
 
 def _changed(
@@ -266,43 +270,3 @@ def _changed(
     connection.execute(_CHANGED, {"agent_id": record.id, **noted, **columns})
     announce(connection, _TOPIC, (record.id, None))
     return record.model_copy(update={**noted, **fields})
-
-
-def _row_of_agent(record: StoredAgent) -> dict[str, Any]:
-    row = record.model_dump(exclude={"capabilities", "tally"})
-    return {**row, "capabilities": record.capabilities.model_dump(mode="json"), **record.tally.model_dump()}
-
-
-def _agent_of_row(row: Row[Any]) -> StoredAgent:
-    fields = dict(row._mapping)
-    tally = Tally(**{name: fields.pop(name) for name in Tally.model_fields})
-    return StoredAgent(**fields, tally=tally)
-
-
-def _row_of_report(agent_id: str, recorded: RecordedReport) -> dict[str, Any]:
-    return {
-        **recorded.report.model_dump(),
-        "agent_id": agent_id,
-        "key": recorded.key or None,
-        "recorded_at": recorded.recorded_at,
-    }
-
-
-def _report_of_row(row: Row[Any]) -> dict[str, Any]:
-    report = PerformanceReport(**{name: getattr(row, name) for name in _REPORT_FIELDS})
-    return {"report": report, "key": row.key or "", "recorded_at": row.recorded_at}
-
-
-def _row_of_version(agent_id: str, version: CapabilityVersion) -> dict[str, Any]:
-    return {
-        "agent_id": agent_id,
-        "version": version.version,
-        "changed_at": version.changed_at,
-        "changed_by": version.changed_by,
-        "old": None if version.old is None else version.old.model_dump(mode="json"),
-        "new": version.new.model_dump(mode="json"),
-    }
-
-
-def _version_of_row(row: Row[Any]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _VERSION_FIELDS}
