@@ -7,6 +7,7 @@ async with ArbiterClient("http://localhost:3000") as arbiter:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ from arbiter.orchestrator.agents.models import (
     Backup,
     QueryPage,
 )
-from arbiter.orchestrator.api.models import AgentSearch, Pulse, Restored, StatusChange
+from arbiter.orchestrator.api.models import AgentSearch, EventReport, Pulse, Recorded, Restored, StatusChange
 from arbiter.orchestrator.caws.models import Judgement
 from arbiter.orchestrator.connection import AnswerNotUnderstood, ApiProblem, Connection, ServiceUnreachable
 from arbiter.orchestrator.performance.models import (
@@ -31,6 +32,7 @@ from arbiter.orchestrator.performance.models import (
     AgentSummary,
     Anomalies,
     ChainReport,
+    PerformanceEvent,
     Summary,
     TrainingBatch,
 )
@@ -149,6 +151,11 @@ class ArbiterClient:
         """Judge a working spec, YAML or JSON."""
         body = document.encode() if isinstance(document, str) else document
         return await self._connection.ask("POST", "/v1/specs/validate", Judgement, body, ruleset=ruleset)
+
+    async def record_events(self, events: Sequence[PerformanceEvent]) -> Recorded:
+        """Tell what happened, at most 1000 events at once; they are durable when this returns, each id once."""
+        report = EventReport(events=tuple(events))
+        return await self._connection.ask("POST", "/v1/performance/events", Recorded, report)
 
     async def agent_summary(self, agent_id: str) -> AgentSummary:
         """What one agent's events add up to."""

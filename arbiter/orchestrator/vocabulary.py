@@ -112,7 +112,10 @@ def _once_each(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the year 1 or 9999, in a zone that makes it 0 or 10000
+        raise ValueError("must be in the years 1 to 9999 in UTC") from None
 
 
 def _whole(value: object) -> object:

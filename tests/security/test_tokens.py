@@ -40,6 +40,7 @@ OPERATIONS = [
     ("POST", "/v1/agents/ada/heartbeat", "agents:write"),
     ("POST", "/v1/agents/ada/performance", "agents:write"),
     ("POST", "/v1/registry/restore", "agents:write"),
+    ("POST", "/v1/performance/events", "agents:write"),
     ("POST", "/v1/tasks/route", "tasks"),
     ("POST", "/v1/tasks/t1/outcome", "tasks"),
     ("GET", "/v1/tasks/t1/decision", "tasks"),

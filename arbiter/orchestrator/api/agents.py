@@ -74,6 +74,7 @@ class AgentRoutes:
     ) -> Agent:
         """Register an agent. It starts with averages that are a prior worth five observations."""
         agent = await self._registry.register(draft, by=asker)
+        self._tell(EventType.AGENT_REGISTRATION, agent.id, model_family=agent.model_family)
         response.headers["Location"] = f"{request.url.path}/{agent.id}"
         return agent
 
@@ -108,7 +109,9 @@ class AgentRoutes:
 
     async def set_status(self, agent_id: AgentId, change: StatusChange, _: NoQuery) -> Agent:
         """Say what the agent may be asked for: agents that are draining, offline or in maintenance get no tasks."""
-        return await self._registry.set_status(agent_id, change.status)
+        agent = await self._registry.set_status(agent_id, change.status)
+        self._tell(EventType.AGENT_STATUS_CHANGE, agent_id, status=change.status.value)
+        return agent
 
     async def set_capabilities(
         self,
@@ -129,6 +132,9 @@ class AgentRoutes:
     async def get_history(self, agent_id: AgentId, _: NoQuery) -> AgentHistory:
         """Show what is kept of the agent's past: outcomes, newest first, and versions of its capabilities."""
         return await self._registry.history(agent_id)
+
+    def _tell(self, kind: EventType, agent_id: str, **about: str) -> None:
+        self._tracker.offer(PerformanceEvent(type=kind, agent_id=agent_id, metadata={**about}))
 
     @staticmethod
     def _add(router: APIRouter, method: str, path: str, endpoint: Any, *refusals: int, **more: Any) -> None:

@@ -38,7 +38,7 @@ def create_api(
         version,
         assembly.AgentRoutes(registry, tracker),
         assembly.TaskRoutes(router),
-        assembly.SpecRoutes(validator),
+        assembly.SpecRoutes(validator, tracker),
         assembly.PerformanceRoutes(tracker),
         assembly.RegistryRoutes(registry),
         tokens=tokens,

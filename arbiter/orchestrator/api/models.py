@@ -5,16 +5,19 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus
+from arbiter.orchestrator.performance.models import PerformanceEvent
 from arbiter.orchestrator.vocabulary import Whole, WireModel, Word, Words
 
 __all__ = [
     "AgentSearch",
     "BatchQuery",
+    "EventReport",
     "Fault",
     "IntegrityQuery",
     "NamedFile",
     "Problem",
     "Pulse",
+    "Recorded",
     "Restored",
     "SpecCase",
     "SpecQuery",
@@ -124,6 +127,22 @@ class SpecQuery(WireModel):
         examples=["caws-3.4"],
         description="The set of rules; without it, the one of the settings.",
     )
+
+
+class EventReport(WireModel):
+    """What happened, as its witness tells it."""
+
+    events: tuple[PerformanceEvent, ...] = Field(min_length=1, max_length=1000)
+    """In their order. Give each an `id` of its own: told again, it then counts once."""
+
+
+class Recorded(WireModel):
+    """What became of events that were told."""
+
+    new: int
+    """Durable now."""
+    known: int
+    """Durable before: their ids were known."""
 
 
 class BatchQuery(WireModel):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.openapi.models import Example
 
-from arbiter.orchestrator.api.docs import problems
-from arbiter.orchestrator.api.models import BatchQuery, IntegrityQuery
+from arbiter.orchestrator.api.docs import BODY, problems
+from arbiter.orchestrator.api.models import BatchQuery, EventReport, IntegrityQuery, Recorded
 from arbiter.orchestrator.api.wire import AgentId, NoQuery, needs
 from arbiter.orchestrator.performance.models import (
     AgentPerformance,
@@ -30,6 +31,24 @@ _BATCH: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+_EVENTS: dict[str, Example] = {
+    "start": {
+        "summary": "An execution begins",
+        "value": {
+            "events": [
+                {"id": "task-1.start", "type": "task_execution_start", "agent_id": "ada", "task_id": "task-1"}
+            ]
+        },
+    },
+    "load": {
+        "summary": "A machine is nearly full",
+        "value": {
+            "events": [{"type": "system_load_spike", "metadata": {"cpu_percent": 97.5, "memory_percent": 60}}]
+        },
+    },
+}
+
+
 class PerformanceRoutes:
     """The operations on what was measured, over the tracker."""
 
@@ -43,6 +62,14 @@ class PerformanceRoutes:
         self._add(router, f"{root}/agents/{{agent_id}}/profile", self.profile_agent)
         self._add(router, f"{root}/summary", self.summarize)
         self._add(router, f"{root}/anomalies", self.list_anomalies)
+        router.add_api_route(
+            f"{root}/events",
+            self.record_events,
+            methods=["POST"],
+            tags=["performance"],
+            responses=problems(*BODY),
+            openapi_extra=needs("agents:write"),
+        )
         self._add(router, f"{root}/integrity", self.verify_integrity)
         self._add(
             router, f"{root}/training-batches", self.get_training_batch, _BATCH, response_model=TrainingBatch
@@ -59,6 +86,17 @@ class PerformanceRoutes:
     async def summarize(self, _: NoQuery) -> Summary:
         """Sum up all events."""
         return await self._tracker.summary()
+
+    async def record_events(
+        self, report: Annotated[EventReport, Body(openapi_examples=_EVENTS)], _: NoQuery
+    ) -> Recorded:
+        """Record what happened, of any of the ten kinds; the answer comes when it is durable.
+
+        While the database is away the events are kept on disk, and replayed in their order when it is back. The outcome
+        of a task that was routed here, and what is to count in an agent's averages, have operations of their own.
+        """
+        new = await self._tracker.record_all(report.events)
+        return Recorded(new=new, known=len(report.events) - new)
 
     async def list_anomalies(self, _: NoQuery) -> Anomalies:
         """List everything that is out of the ordinary now, the oldest first."""

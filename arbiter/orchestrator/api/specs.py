@@ -17,6 +17,8 @@ from arbiter.orchestrator.caws.contracts import Attached
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
 from arbiter.orchestrator.caws.models import Judgement, wire
 from arbiter.orchestrator.caws.validator import CawsValidator
+from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
+from arbiter.orchestrator.performance.tracker import PerformanceTracker
 
 __all__ = ["CASE", "SpecRoutes"]
 
@@ -52,10 +54,10 @@ _BODY = {
 
 
 class SpecRoutes:
-    """The operations on working specs, over the validator."""
+    """The operations on working specs, over the validator; each verdict is shown to the tracker as well."""
 
-    def __init__(self, validator: CawsValidator) -> None:
-        self._validator = validator
+    def __init__(self, validator: CawsValidator, tracker: PerformanceTracker) -> None:
+        self._validator, self._tracker = validator, tracker
 
     def add_to(self, router: APIRouter) -> None:
         """Serve them."""
@@ -82,14 +84,21 @@ class SpecRoutes:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != CASE:
-            return _answer(await self._validator.validate(document, query.ruleset))
+            return self._answer(await self._validator.validate(document, query.ruleset))
         case = _case(document)
-        return _answer(await self._validator.validate(case.spec, query.ruleset, _evidence(case)))
+        return self._answer(await self._validator.validate(case.spec, query.ruleset, _evidence(case)))
 
-
-def _answer(judgement: Judgement) -> Response:
-    content = orjson.dumps(wire(judgement), option=orjson.OPT_UTC_Z)
-    return Response(content, media_type="application/json")
+    def _answer(self, judgement: Judgement) -> Response:
+        self._tracker.offer(
+            PerformanceEvent(
+                type=EventType.CONSTITUTIONAL_VALIDATION,
+                success=judgement.passed,
+                latency_ms=judgement.duration_ms,
+                metadata={"ruleset": judgement.ruleset, "verdict": judgement.verdict.value},
+            )
+        )
+        content = orjson.dumps(wire(judgement), option=orjson.OPT_UTC_Z)
+        return Response(content, media_type="application/json")
 
 
 def _case(document: bytes) -> SpecCase:

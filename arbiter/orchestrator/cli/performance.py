@@ -7,18 +7,21 @@ from typing import Final
 
 import orjson
 from cyclopts import App
+from pydantic import ValidationError
 from rich.table import Table
 
 from arbiter.cli.console import error_console, out_console
+from arbiter.orchestrator.api.models import Recorded
 from arbiter.orchestrator.cli.files import writing
-from arbiter.orchestrator.cli.options import Output, Session
-from arbiter.orchestrator.cli.session import ask
+from arbiter.orchestrator.cli.options import File, Output, Session
+from arbiter.orchestrator.cli.session import InputInvalid, ask, parsed
 from arbiter.orchestrator.client import ArbiterClient
 from arbiter.orchestrator.performance.models import (
     AgentPerformance,
     Anomalies,
     Anomaly,
     ChainReport,
+    PerformanceEvent,
     Profile,
     Summary,
 )
@@ -97,6 +100,27 @@ def verify(*, session: Session = Session()) -> int:  # noqa: B008  frozen
 
 
 @performance.command
+def record(file: File, /, *, session: Session = Session()) -> int:  # noqa: B008  frozen
+    """Record the events of a YAML or JSON file: one event, a list, or a mapping with the key `events`.
+
+    Each event has a type, and may have id, timestamp, agent_id, task_id, task_type, success, quality_score, latency_ms,
+    cost, tokens_used and metadata. Recorded again, an event that has an id counts once.
+
+    Try: arbiter performance record events.yaml
+    """
+    told = _events(file)
+
+    async def work(client: ArbiterClient) -> Recorded:
+        """In portions, in their order."""
+        portions = [
+            await client.record_events(told[begin : begin + _BATCH]) for begin in range(0, len(told), _BATCH)
+        ]
+        return Recorded(new=sum(one.new for one in portions), known=sum(one.known for one in portions))
+
+    return ask(session, work, _show_recorded)
+
+
+@performance.command
 def export(
     output: Output = "-",
     /,
@@ -125,6 +149,21 @@ def export(
 
     # samples and an answer about them cannot share standard output
     return ask(replace(session, json=session.json and output != "-"), work, _show_exported)
+
+
+def _events(path: str) -> list[PerformanceEvent]:
+    content = parsed(path)
+    entries = content.get("events", content) if isinstance(content, dict) else content
+    entries = entries if isinstance(entries, list) else [entries]
+    try:
+        return [PerformanceEvent.model_validate(entry) for entry in entries]
+    except ValidationError as error:
+        raise InputInvalid(f"An event of {path}", error) from None
+
+
+def _show_recorded(answer: Recorded) -> None:
+    known = f", {answer.known} were known already" if answer.known else ""
+    out_console().print(f"Recorded {answer.new} events{known}.")
 
 
 def _show(answer: Summary) -> None:

@@ -87,9 +87,10 @@ class Intake:
             new += await self._store_or_spool(events[begin : begin + BATCH])
         return new
 
-    async def spool(self, event: PerformanceEvent) -> None:
-        """Keep one event on disk until the store is back; raises SpoolRefused."""
-        await self._spooling.write((event,))
+    async def spool(self, events: Sequence[PerformanceEvent]) -> None:
+        """Keep events on disk until the store is back; raises SpoolRefused, and keeps none behind that."""
+        for begin in range(0, len(events), BATCH):
+            await self._spooling.write(events[begin : begin + BATCH])
 
     def offer(self, event: PerformanceEvent, settings: PerformanceSettings) -> bool:
         """Take one event if there is room for it, or if room can be made; False when it was dropped."""

@@ -148,6 +148,7 @@ class PerformanceTracker:
         _annotate(event)
         return await self.record_all((event,)) == 1
 
+    @operation(fallback="spool_all")
     async def record_all(self, events: Sequence[PerformanceEvent]) -> int:
         """Store several events in their order, and return when all are durable.
 
@@ -169,9 +170,22 @@ class PerformanceTracker:
             SpoolRefused: it was not kept.
             LifecycleStateError: before start or after stop.
         """
+        return await self.spool_all((event,)) == 1
+
+    @operation(guarded=False)
+    async def spool_all(self, events: Sequence[PerformanceEvent]) -> int:
+        """Keep several events on disk, in their order, until the store is back.
+
+        Returns:
+            How many were kept: all; those that the store knows by then are passed over.
+
+        Raises:
+            SpoolRefused: some were not kept, none behind the first of these.
+            LifecycleStateError: before start or after stop.
+        """
         self._ensure_started()
-        await self._intake.spool(event)
-        return True
+        await self._intake.spool(events)
+        return len(events)
 
     def offer(self, event: PerformanceEvent) -> bool:
         """Take one event if there is room for it; never waits. On the event loop only.

@@ -61,6 +61,7 @@ async def test_every_route_of_the_design_is_documented(serving: Serving) -> None
         "GET /v1/performance/agents/{agent_id}",
         "GET /v1/performance/agents/{agent_id}/profile",
         "GET /v1/performance/anomalies",
+        "POST /v1/performance/events",
         "GET /v1/performance/integrity",
         "GET /v1/performance/summary",
         "GET /v1/performance/training-batches",

@@ -201,6 +201,27 @@ def test_an_agent_that_is_set_aside_is_shown_as_such(
     assert "a0" not in capsys.readouterr().out
 
 
+def test_events_of_a_file_are_recorded_once(
+    call: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list of events is recorded, again it is known; a fault is named and nothing of the file is sent."""
+    path = tmp_path / "events.yaml"
+    path.write_text(
+        "- {id: e1, type: task_execution_start, agent_id: ada}\n- {id: e2, type: evaluation_outcome}\n"
+    )
+
+    assert call("performance", "record", str(path)) == 0
+    assert "Recorded 2 events." in capsys.readouterr().out
+    assert call("performance", "record", str(path), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"new": 0, "known": 2}
+
+    path.write_text("- {type: agent_selection}\n- {type: lunch}\n")
+    with pytest.raises(InputInvalid, match="type"):
+        call("performance", "record", str(path))
+    call("performance", "summary", "--json")
+    assert json.loads(capsys.readouterr().out)["events"] == 2
+
+
 def test_samples_are_exported_a_line_each(
     call: Command, agents: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

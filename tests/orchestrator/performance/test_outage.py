@@ -77,6 +77,7 @@ async def test_an_outage_loses_nothing_and_the_circuit_closes_again(
 
         await wire.cut()
         acknowledged = [await record(completion(f"e{number}")) for number in range(1, 8)]
+        assert await container.tracker().record_all([completion(f"f{number}") for number in range(3)]) == 3
         assert (acknowledged, breaker.current_state) == ([True] * 7, "open")
 
         await wire.join()
@@ -85,7 +86,7 @@ async def test_an_outage_loses_nothing_and_the_circuit_closes_again(
                 await record(completion("e8"))
         summary = await container.tracker().summary()
 
-    assert summary.events == 9
+    assert summary.events == 9 + 3
     assert files_in(tmp_path / "spool") == []
     await wire.cut()
 
