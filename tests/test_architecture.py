@@ -24,7 +24,7 @@ RESERVED = {
     "redis": ("resilience/shared/",),
     "opentelemetry.sdk": ("observability/",),
     "opentelemetry.exporter": ("observability/",),
-    "sqlalchemy": ("orchestrator/storage/", "orchestrator/agents/store", "orchestrator/routing/store.py", "orchestrator/performance/store"),
+    "sqlalchemy": ("orchestrator/storage/", "orchestrator/agents/store", "orchestrator/routing/store", "orchestrator/performance/store"),
     "alembic": ("orchestrator/storage/",),
     "fastapi": ("orchestrator/api/",),
 }  # fmt: skip

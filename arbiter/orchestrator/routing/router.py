@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from arbiter.errors import LifecycleStateError
 from arbiter.operation import operation
 from arbiter.orchestrator.identifiers import new_id
-from arbiter.orchestrator.routing.board import Slate, Weights
 from arbiter.orchestrator.routing.candidates import Candidates
-from arbiter.orchestrator.routing.contents import Conclusion, Grounds, Record, Refusal, Store
-from arbiter.orchestrator.routing.draws import Draws
+from arbiter.orchestrator.routing.contents import Conclusion, Record, Store
+from arbiter.orchestrator.routing.deciding import Decider, same_decision
 from arbiter.orchestrator.routing.errors import (
     NoCapableAgent,
     NoCapacity,
     OutcomeConflict,
     RoutingUnavailable,
-    TaskExists,
     TaskTypeDiffers,
     TaskUnknown,
 )
@@ -39,14 +37,11 @@ from arbiter.orchestrator.routing.ports import Happening, Registry, Requirement,
 from arbiter.orchestrator.routing.reporting import (
     Figures,
     Journal,
-    annotate,
     annotate_outcome,
     explained,
-    trace_id,
 )
 from arbiter.orchestrator.routing.scoring import Arms
 from arbiter.orchestrator.routing.settings import RoutingSettings
-from arbiter.orchestrator.routing.strategies import STRATEGIES, Choice, RoundRobin, Strategy, Turns
 from arbiter.orchestrator.routing.turnstile import Turnstile
 from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
 
@@ -80,15 +75,18 @@ class TaskRouter:
         event: Callable[[Happening], E],
     ) -> None:
         self._store, self._settings, self._clock = store, settings, clock
-        self._look_up: Callable[[Arms], Candidates] = lambda arms: Candidates(registry, question, arms)
         self._holding = Holding(registry, store, clock)
         self._following = Following(store, self._holding, clock)
         self._journal = Journal(tracker, event)
         self._figures = Figures()
-        self._turns = Turns()
         self._turnstile = Turnstile()
-        self._draws = Draws(settings.current.seed)
-        self._learned: tuple[Arms, Candidates] | None = None
+        self._learned: tuple[Arms, Decider] | None = None
+
+        def decider(arms: Arms) -> Decider:
+            candidates = Candidates(registry, question, arms)
+            return Decider(candidates, arms, self._holding, self._journal, self._figures, settings, clock)
+
+        self._decider = decider
 
     async def start(self) -> None:
         """Load what was learned, reserve again for every open lease, and begin to end leases in time."""
@@ -101,13 +99,15 @@ class TaskRouter:
         except BaseException:
             await self._store.close()
             raise
-        self._learned = arms, self._look_up(arms)
+        self._learned = arms, self._decider(arms)
 
     async def stop(self) -> None:
         """Finish what was begun; leases stay in the store and are restored by the next start."""
-        await self._following.end()
-        await self._holding.stop()
-        await self._store.close()
+        try:
+            await self._following.end()
+            await self._holding.stop()
+        finally:
+            await self._store.close()
         self._learned = None
 
     async def check(self) -> CheckResult:
@@ -132,14 +132,15 @@ class TaskRouter:
             TaskExists: another task was routed under its id.
         """
         await asyncio.sleep(0)  # nothing below has to wait, and the loop is for others as well
+        _, decider = self._memory()
         began = self._clock.monotonic()
         self._holding.release_expired()
         try:
             if task.task_id is None:
-                decision = await self._decide(task.model_copy(update={"task_id": new_id()}))
+                decision = await decider.decide(task.model_copy(update={"task_id": new_id()}))
             else:
                 async with self._turnstile.passing(task.task_id):
-                    decision = await self._decided_before(task) or await self._decide(task)
+                    decision = await self._decided_before(task) or await decider.decide(task)
         except (NoCapableAgent, NoCapacity, RoutingUnavailable) as refusal:
             self._figures.refused(refusal.code)
             raise
@@ -181,78 +182,11 @@ class TaskRouter:
 
     async def _decided_before(self, task: Task) -> Decision | None:
         record = await self._found(task.task_id or "")
-        return None if record is None else _same(record, task)
+        return None if record is None else same_decision(record, task)
 
     async def _found(self, task_id: str) -> Record | None:
         await self._holding.taken_back(task_id)
         return await self._store.find(task_id)
-
-    async def _decide(self, task: Task) -> Decision:
-        settings, (arms, candidates) = self._settings.current, self._memory()
-        began, limit_s = self._clock.monotonic(), settings.max_routing_time_ms / 1000
-        requirement = Requirement(task.task_type, task.languages, task.specializations)
-        weights = Weights(settings.load_weight, settings.latency_weight, settings.cost_weight)
-        board, stale = await candidates.find(requirement, weights, limit_s)
-        if not stale and self._clock.monotonic() - began > limit_s:
-            stale = f"the candidates were not known within {settings.max_routing_time_ms:g} ms"
-        slate = board.slate(
-            within_ms=task.timeout_ms, may_explore=task.priority <= settings.explore_up_to_priority
-        )
-        strategy = self._strategy(task.task_type, settings, fall_back=bool(stale))
-        while slate.free:
-            seed, rng = self._draws.next()
-            choice = strategy.choose(slate, rng)
-            if self._holding.reserve(choice.contender.registration):
-                grounds = Grounds(
-                    choice.contender.score, seed, arms.changes.version, choice.propensity, len(slate.free)
-                )
-                record = self._record(task, slate, strategy, choice, stale, grounds)
-                kept = await self._keep(record, choice.contender.limit, settings)
-                if kept is None:
-                    self._made(record, stale)
-                    return record.decision
-                if isinstance(kept, Record):
-                    return _same(kept, task)
-            slate.strike(choice.contender.id)
-        raise NoCapacity(task.task_type, len(slate), self._holding.retry_after_s())
-
-    async def _keep(
-        self, record: Record, limit: int | None, settings: RoutingSettings
-    ) -> Record | Refusal | None:
-        lease_s = (record.lease_expires_at - record.decision.decided_at).total_seconds()
-        at_once = settings.acknowledge == "journal"
-        return await self._holding.keep(record, lease_s, limit, at_once=at_once)
-
-    def _strategy(self, task_type: str, settings: RoutingSettings, *, fall_back: bool) -> Strategy:
-        if fall_back:
-            return RoundRobin(self._turns)
-        return STRATEGIES[settings.strategies.get(task_type, settings.strategy)](settings, self._turns)
-
-    def _record(
-        self, task: Task, slate: Slate, strategy: Strategy, choice: Choice, stale: str, grounds: Grounds
-    ) -> Record:
-        chosen, now = choice.contender, self._clock.now()
-        fallback = f"fallback, since {stale}: " if stale else ""
-        # All of it is our own: nothing to validate, in the one place where it would be paid for at each decision.
-        decision = Decision.trusted(
-            decision_id=new_id(),
-            task_id=task.task_id or "",
-            selected_agent=chosen.id,
-            strategy=strategy.name,
-            explored=choice.explored,
-            confidence=chosen.belief.confidence,
-            reason=f"{fallback}{choice.reason}; {chosen.standing}",
-            alternatives=slate.alternatives(chosen),
-            decided_at=now,
-            trace_id=trace_id(),
-        )
-        lease_s = self._settings.current.lease_s if task.timeout_ms is None else task.timeout_ms / 1000
-        return Record(task, decision, chosen.registered_at, grounds, now + timedelta(seconds=lease_s))
-
-    def _made(self, record: Record, stale: str) -> None:
-        self._figures.decided(record.decision, record.grounds.candidates, stale)
-        annotate(record, fallback=bool(stale))
-        self._journal.decided(record)
 
     async def _conclude(self, record: Record, outcome: Outcome) -> Record:
         decision, at = record.decision, self._clock.now()
@@ -281,18 +215,12 @@ class TaskRouter:
             self._learned[0].put(conclusion.arm)
         self._figures.concluded(success=record.outcome.success, late=record.late)
 
-    def _memory(self) -> tuple[Arms, Candidates]:
+    def _memory(self) -> tuple[Arms, Decider]:
         if self._learned is None:
             raise LifecycleStateError(
                 "The router is not started.", hint="Start it, or the container that holds it."
             )
         return self._learned
-
-
-def _same(record: Record, task: Task) -> Decision:
-    if record.task != task:
-        raise TaskExists(record.decision.task_id)
-    return record.decision
 
 
 def _under_its_type(record: Record, outcome: Outcome) -> Outcome:

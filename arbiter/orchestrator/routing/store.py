@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, fields, replace
+from dataclasses import astuple, replace
 from datetime import datetime
 from typing import Any
 
-import orjson
 import structlog
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from arbiter.orchestrator.routing.contents import ArmRow, Conclusion, Elsewhere, Grounds, Record, Refusal
-from arbiter.orchestrator.routing.models import Decision, Outcome, Task
+from arbiter.orchestrator.routing.contents import ArmRow, Conclusion, Elsewhere, Record, Refusal
+from arbiter.orchestrator.routing.models import Outcome
 from arbiter.orchestrator.routing.ports import Registration
+from arbiter.orchestrator.routing.store_rows import record_of, row_of
 from arbiter.orchestrator.storage.behind import WriteBehind
 from arbiter.orchestrator.storage.bulk import insert_new
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.journal import Row
 from arbiter.orchestrator.storage.news import announce
-from arbiter.orchestrator.storage.schema import arms, decisions, microseconds
+from arbiter.orchestrator.storage.schema import arms, decisions
 from arbiter.orchestrator.storage.statements import add_row
 
 __all__ = ["RoutingStore"]
@@ -107,7 +107,7 @@ class RoutingStore:
 
     def add_at_once(self, record: Record) -> bool:
         """Store a decision by its journal, before the database has it."""
-        if self._behind is None or not self._behind.put(_row(record)):
+        if self._behind is None or not self._behind.put(row_of(record)):
             return False
         self._unwritten[record.decision.task_id] = record
         return True
@@ -117,7 +117,7 @@ class RoutingStore:
 
         With a `limit`, nothing is stored either when so many leases of the agent are open, here or at other instances.
         """
-        row, agent_id = _row(record), record.decision.selected_agent
+        row, agent_id = row_of(record), record.decision.selected_agent
 
         def work(connection: Connection) -> Record | Refusal | None:
             if limit is not None and _open_leases(connection, record) >= limit:
@@ -168,7 +168,7 @@ class RoutingStore:
 
         def work(connection: Connection) -> Conclusion:
             if unwritten is not None:  # its own write comes before this one, and may have failed
-                _insert(connection, (_row(unwritten),))
+                _insert(connection, (row_of(unwritten),))
             if not connection.execute(closing.values(values)).rowcount:
                 return Conclusion(_found(connection, task_id) or record, counted=False, arm=None)
             arm = None if discount is None else _count(connection, record, outcome, at, discount)
@@ -183,7 +183,7 @@ class RoutingStore:
         wanted = select(decisions).where(decisions.c.lease_expires_at > now, decisions.c.outcome_at.is_(None))
 
         def work(connection: Connection) -> list[Record]:
-            return [_record(row) for row in connection.execute(wanted).mappings()]
+            return [record_of(row) for row in connection.execute(wanted).mappings()]
 
         return await self._database.read(work)
 
@@ -196,7 +196,7 @@ class RoutingStore:
 
         def work(connection: Connection) -> Record | None:
             row = connection.execute(wanted).mappings().first()
-            return None if row is None else _record(row)
+            return None if row is None else record_of(row)
 
         return await self._database.read(work)
 
@@ -215,7 +215,7 @@ def _insert(connection: Connection, rows: Sequence[Row]) -> int:
 
 def _found(connection: Connection, task_id: str) -> Record | None:
     row = connection.execute(select(decisions).where(decisions.c.task_id == task_id)).mappings().first()
-    return None if row is None else _record(row)
+    return None if row is None else record_of(row)
 
 
 def _opened(record: Record) -> tuple[str, ...]:
@@ -253,53 +253,3 @@ def _count(connection: Connection, record: Record, outcome: Outcome, at: datetim
     arm = ArmRow(*tuple(connection.execute(_ARMS.filter_by(**key)).one()))
     announce(connection, _TOPIC, ("learned", *astuple(arm)))
     return arm
-
-
-def _row(record: Record) -> Row:
-    """The decision as the driver takes it."""
-    decision, grounds = record.decision, record.grounds
-    return {
-        "decision_id": decision.decision_id,
-        "task_id": decision.task_id,
-        "agent_id": decision.selected_agent,
-        "agent_registered_at": microseconds(record.agent_registered_at),
-        "task": record.task.model_dump_json(),
-        "strategy": decision.strategy,
-        "explored": decision.explored,
-        "score": grounds.score,
-        "seed": grounds.seed,
-        "state_sequence": grounds.state_sequence,
-        "propensity": grounds.propensity,
-        "candidates": grounds.candidates,
-        "confidence": decision.confidence,
-        "reason": decision.reason,
-        "alternatives": orjson.dumps([vars(alternative) for alternative in decision.alternatives]).decode(),
-        "decided_at": microseconds(decision.decided_at),
-        "lease_expires_at": microseconds(record.lease_expires_at),
-        "trace_id": decision.trace_id,
-    }
-
-
-def _record(row: RowMapping) -> Record:
-    decision = Decision(
-        decision_id=row["decision_id"],
-        task_id=row["task_id"],
-        selected_agent=row["agent_id"],
-        strategy=row["strategy"],
-        explored=row["explored"],
-        confidence=row["confidence"],
-        reason=row["reason"],
-        alternatives=row["alternatives"],
-        decided_at=row["decided_at"],
-        trace_id=row["trace_id"],
-    )
-    return Record(
-        task=Task.model_validate(row["task"]),
-        decision=decision,
-        agent_registered_at=row["agent_registered_at"],
-        grounds=Grounds(**{field.name: row[field.name] for field in fields(Grounds)}),
-        lease_expires_at=row["lease_expires_at"],
-        outcome=None if row["outcome"] is None else Outcome.model_validate(row["outcome"]),
-        outcome_at=row["outcome_at"],
-        late=bool(row["late"]),
-    )

@@ -7,28 +7,13 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable, Table
+from sqlalchemy import Connection, Dialect, Table
 
-__all__ = ["add_row", "insert_or_ignore"]
+__all__ = ["add_row"]
 
 _Processor = Callable[[Any], Any] | None
 _STATED = {"preserve_rowcount": True}
-
-
-def insert_or_ignore(connection: Connection, table: Table) -> Executable:
-    """`INSERT ... ON CONFLICT DO NOTHING` into `table`, for one row.
-
-    The result's `rowcount` is 0 when a unique constraint has such a row already, and 1 otherwise.
-    """
-    return _insert(table, connection.dialect.name)
-
-
-@lru_cache
-def _insert(table: Table, dialect: str) -> Executable:
-    insert = _insert_of(dialect)
-    # Without the option SQLAlchemy forgets the row count of an INSERT on PostgreSQL, and says -1.
-    found: Executable = insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    return found
+"""Without it SQLAlchemy forgets the row count of an INSERT on PostgreSQL, and says -1."""
 
 
 def add_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
