@@ -209,7 +209,7 @@ class PerformanceReport(WireModel):
     """How good the result is, 0 to 1."""
     latency_ms: Number = Field(ge=0, le=1e12)
     """How long it took, in milliseconds."""
-    tokens_used: Whole | None = Field(default=None, ge=0, le=10**15)
+    tokens_used: Whole | None = Field(default=None, ge=0, le=10**12)
     """Tokens spent, where they are counted."""
     cost: Number | None = Field(default=None, ge=0, le=1e12)
     """What it cost, in the deployment's one currency."""

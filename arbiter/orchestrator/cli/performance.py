@@ -96,7 +96,7 @@ def verify(*, session: Session = Session()) -> int:  # noqa: B008  frozen
         return found[0]
 
     ask(session, work, _show_report)
-    return 0 if found[0].broken_at is None else 1
+    return 0 if found[0].broken_at is None and not found[0].missing else 1
 
 
 @performance.command
@@ -246,16 +246,23 @@ def _words(anomaly: Anomaly) -> str:
 
 
 def _show_report(report: ChainReport) -> None:
-    if report.broken_at is None:
+    if report.missing:
+        words = "fewer" if report.missing > 0 else "more"
+        out_console().print(
+            f"[bold red]Broken[/]: {report.events} events hold, which is {abs(report.missing)} {words} than were counted "
+            "as they were stored.",
+            soft_wrap=True,
+        )
+    elif report.broken_at is None:
         out_console().print(
             f"All {report.events} events in {report.chains} chain(s) are as they were written."
         )
-        return
-    out_console().print(
-        f"[bold red]Broken[/] at the event {report.broken_at}, after {report.events} that hold: it was changed, or "
-        "what stood before it was changed or taken away.",
-        soft_wrap=True,
-    )
+    else:
+        out_console().print(
+            f"[bold red]Broken[/] at the event {report.broken_at}, after {report.events} that hold: it was changed, or "
+            "what stood before it was changed or taken away.",
+            soft_wrap=True,
+        )
 
 
 def _show_exported(answer: _Exported) -> None:

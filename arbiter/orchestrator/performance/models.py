@@ -72,7 +72,7 @@ class PerformanceEvent(WireModel):
     latency_ms: Number | None = Field(default=None, ge=0, le=1e12)
     cost: Number | None = Field(default=None, ge=0, le=1e12)
     """In the deployment's one currency."""
-    tokens_used: Whole | None = Field(default=None, ge=0, le=10**15)
+    tokens_used: Whole | None = Field(default=None, ge=0, le=10**12)
     metadata: Metadata = Field(default_factory=dict)
     """Further particulars; they never leave in training data."""
 
@@ -205,6 +205,10 @@ class TrainingSample(WireModel):
     """0 to 1 (see `training`)."""
     discount: float
     """What the reward's age is worth: 0.95 to the power of its minutes."""
+    explored: bool | None
+    """Whether the agent was drawn to learn about it; null for what was not routed here."""
+    propensity: float | None
+    """How probable the router made this choice, 0 to 1: weigh the reward by its inverse to judge another way of choosing."""
 
 
 class TrainingBatch(WireModel):
@@ -226,5 +230,8 @@ class ChainReport(WireModel):
     """How many chains began among them: one for each run of the program."""
     broken_at: str | None = None
     """The id of the first event that does not follow from the one before it; null where all is well."""
+    missing: int = 0
+    """At the end: how many events fewer there are than the totals count, which tells of what no hash can, a chain cut off at
+    its beginning or end or taken away whole; negative where there are more."""
     next: str | None = None
     """The cursor of what is still to be looked at; null when this was the end."""

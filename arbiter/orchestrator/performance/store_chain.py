@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import BigInteger, Connection, Row, cast, func, select, tuple_
 
 from arbiter.orchestrator.performance.chain import Link, Place, first_break
 from arbiter.orchestrator.performance.models import ChainReport, PerformanceEvent
-from arbiter.orchestrator.storage.schema import events
+from arbiter.orchestrator.storage.schema import event_totals, events
 
 __all__ = ["event_of", "verified"]
 
 _FIELDS: Final = tuple(PerformanceEvent.model_fields)
 _IN_ORDER: Final = (events.c.chain, events.c.sequence)
+# One statement sees one moment; two would, on PostgreSQL, see what was stored between them.
+_COUNTED: Final = select(
+    cast(func.coalesce(func.sum(event_totals.c.events), 0), BigInteger)
+).scalar_subquery()
+_MISSING: Final = select(_COUNTED - select(func.count()).select_from(events).scalar_subquery())
 
 
 def verified(connection: Connection, after: Place | None, limit: int) -> tuple[ChainReport, Place | None]:
@@ -27,9 +32,13 @@ def verified(connection: Connection, after: Place | None, limit: int) -> tuple[C
     broken = first_break(links, before)
     if broken is not None:
         links = links[: links.index(broken)]
+    is_end = broken is None and len(links) < limit
     begun = {one.chain for one in links} - {after.chain if after is not None else ""}
     report = ChainReport(
-        events=len(links), chains=len(begun), broken_at=broken.event.id if broken is not None else None
+        events=len(links),
+        chains=len(begun),
+        broken_at=broken.event.id if broken is not None else None,
+        missing=connection.execute(_MISSING).scalar_one() if is_end else 0,
     )
     return report, Place(links[-1].chain, links[-1].sequence) if links else None
 

@@ -1,7 +1,8 @@
 """Training data: completed executions with a reward, and without a name.
 
 Every identifier is replaced by HMAC-SHA256 under a key that stays here (RFC 2104), so that samples of one agent still
-belong together and nobody can try ids until a hash fits. Free metadata is left out, times are cut to the minute.
+belong together and nobody can try ids until a hash fits. Free metadata is left out, times are cut to the minute. What the
+router says of its own choice stays: whether it explored, and how probable it was.
 
 The reward is that of upstream's RL data pipeline (component ARBITER-004), which goes from 0 to 1:
 
@@ -73,6 +74,7 @@ def discount(event: PerformanceEvent, now: datetime) -> float:
 
 def sample(event: PerformanceEvent, names: Anonymizer, now: datetime) -> TrainingSample:
     """One completed execution as it may leave."""
+    explored, propensity = event.metadata.get("explored"), event.metadata.get("propensity")
     return TrainingSample(
         agent=names.agent(event.agent_id),
         task=names.task(event.task_id),
@@ -85,4 +87,6 @@ def sample(event: PerformanceEvent, names: Anonymizer, now: datetime) -> Trainin
         tokens_used=event.tokens_used,
         reward=reward(event),
         discount=discount(event, now),
+        explored=explored if isinstance(explored, bool) else None,
+        propensity=propensity if isinstance(propensity, float) and 0 <= propensity <= 1 else None,
     )

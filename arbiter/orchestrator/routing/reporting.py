@@ -76,7 +76,11 @@ class Journal:
                 latency_ms=report.latency_ms,
                 cost=report.cost,
                 tokens_used=report.tokens_used,
-                metadata={"explored": decision.explored, "late": late},
+                metadata={
+                    "explored": decision.explored,
+                    "propensity": record.grounds.propensity,
+                    "late": late,
+                },
             )
         )
 

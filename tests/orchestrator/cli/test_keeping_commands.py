@@ -275,6 +275,23 @@ def test_a_changed_event_ends_verify_with_1(
     assert "Broken at the event" in capsys.readouterr().out
 
 
+def test_a_chain_that_was_cut_off_ends_verify_with_1(
+    call: Command, agents: str, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was taken away at the end breaks no hash; that fewer events are there than were stored is told."""
+    call("agents", "register", agents)
+    call.work(3)
+    assert call("performance", "verify") == 0
+    capsys.readouterr()
+
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM events WHERE sequence > (SELECT max(sequence) - 2 FROM events)")
+    connection.close()
+
+    assert call("performance", "verify") == 1
+    assert "which is 2 fewer than were counted" in capsys.readouterr().out
+
+
 def test_the_history_shows_versions_and_outcomes(
     call: Command, agents: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

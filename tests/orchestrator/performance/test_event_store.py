@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import threading
-from datetime import timedelta
+from datetime import UTC, timedelta
 from functools import partial
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, NullPool, create_engine, delete, insert, select, text, update
 
 from arbiter.orchestrator.performance.chain import GENESIS, Place
-from arbiter.orchestrator.performance.models import PerformanceEvent
+from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.store_order import hold
 from arbiter.orchestrator.storage.database import Database
@@ -49,6 +49,7 @@ async def test_an_id_is_stored_once(any_database: Database) -> None:
         "events": 3,
         "chains": 1,
         "broken_at": None,
+        "missing": 0,
     }
 
 
@@ -62,6 +63,7 @@ async def test_each_instance_has_a_chain_of_its_own(any_database: Database) -> N
         "events": 6,
         "chains": 2,
         "broken_at": None,
+        "missing": 0,
     }
 
 
@@ -83,6 +85,67 @@ async def test_a_tampered_event_is_named(any_database: Database) -> None:
     assert (await store.verify(None, 100))[0].broken_at == "e4"
 
 
+@pytest.mark.parametrize(
+    ("taken", "missing"),
+    [(["a0", "a1"], 2), (["a4"], 1), (["b0", "b1"], 2), (["a0", "a1", "a2", "a3", "a4", "b0", "b1"], 7)],
+    ids=["the beginning", "the end", "a whole chain", "all"],
+)
+async def test_events_that_no_hash_misses_are_missed_by_the_totals(
+    any_database: Database, taken: list[str], missing: int
+) -> None:
+    """What stood at the beginning or the end of a chain, or alone, is followed by nothing; its number tells all the same."""
+    for chain, size in (("a", 5), ("b", 2)):
+        await EventStore(any_database).append([completion(f"{chain}{n}") for n in range(size)], NOW)
+    store = EventStore(any_database)
+
+    await any_database.write(
+        lambda connection: connection.execute(delete(events).where(events.c.id.in_(taken))).rowcount
+    )
+
+    report = (await store.verify(None, 100))[0]
+    assert (report.events, report.broken_at, report.missing) == (7 - missing, None, missing)
+    assert (await store.verify(None, 1))[0].missing == (missing if missing == 7 else 0)
+
+
+ANY_EVENT = st.builds(
+    PerformanceEvent,
+    type=st.sampled_from(EventType),
+    timestamp=st.datetimes(timezones=st.just(UTC)),
+    agent_id=st.none() | st.sampled_from(["a", "b"]),
+    task_id=st.none() | st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True),
+    task_type=st.none() | st.text("aé李 😀", min_size=1).filter(str.strip),
+    success=st.none() | st.booleans(),
+    quality_score=st.none() | st.floats(0, 1),
+    latency_ms=st.none() | st.floats(0, 1e12),
+    cost=st.none() | st.floats(0, 1e12),
+    tokens_used=st.none() | st.integers(0, 10**12),
+    metadata=st.dictionaries(
+        st.text("ké李", min_size=1, max_size=5),
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text("aé李😀\n\\\"'", max_size=20),
+        max_size=4,
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ANY_EVENT, min_size=1, max_size=8))
+async def test_whatever_is_stored_is_verified_and_comes_back(
+    any_database: Database, given_: list[PerformanceEvent]
+) -> None:
+    """No number, text or time changes on its way through a database so that its hash would not be that of what was told."""
+    store = EventStore(any_database)
+    await store.delete_recorded_before(NOW + timedelta(days=1))
+
+    assert await store.append(given_, NOW) == {event.id for event in given_}
+
+    report = (await store.verify(None, 100))[0]
+    assert (report.events, report.broken_at, report.missing) == (len(given_), None, 0)
+    done = [event for event in given_ if event.type is EventType.TASK_EXECUTION_COMPLETE]
+    assert [found.event for found in await store.completions(0, 100)] == done
+    assert (await store.summarize(None)).total_tokens == sum(event.tokens_used or 0 for event in given_)
+
+
 async def test_the_chain_goes_on_after_a_failed_batch(any_database: Database) -> None:
     """A batch that could not be stored leaves no gap."""
     store = EventStore(any_database)
@@ -96,6 +159,7 @@ async def test_the_chain_goes_on_after_a_failed_batch(any_database: Database) ->
         "events": 2,
         "chains": 1,
         "broken_at": None,
+        "missing": 0,
     }
 
 
@@ -162,6 +226,7 @@ async def test_what_is_too_old_is_deleted_and_the_chain_still_holds(any_database
         "events": 1,
         "chains": 1,
         "broken_at": None,
+        "missing": 0,
     }
 
 

@@ -54,6 +54,7 @@ async def test_concurrent_records_are_all_kept_in_one_chain(any_database: Databa
             "events": 1000,
             "chains": 1,
             "broken_at": None,
+            "missing": 0,
         }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.training import Anonymizer, discount, reward, sample
 from tests.orchestrator.performance.kit import NOW, completion
 
@@ -62,6 +63,39 @@ def test_a_hash_depends_on_the_key(identifier: str) -> None:
 def test_without_a_key_each_anonymizer_has_its_own() -> None:
     """Batches of two runs cannot be joined unless the deployment wants it."""
     assert Anonymizer("").agent("a") != Anonymizer("").agent("a")
+
+
+SECRETS = st.from_regex(r"[A-Za-z][A-Za-z0-9._-]{11,60}", fullmatch=True)
+
+
+@given(
+    st.builds(
+        PerformanceEvent,
+        id=SECRETS,
+        type=st.just(EventType.TASK_EXECUTION_COMPLETE),
+        timestamp=st.datetimes(timezones=st.just(UTC)),
+        agent_id=SECRETS,
+        task_id=SECRETS,
+        metadata=st.dictionaries(st.sampled_from(["user", "propensity", "explored", "trace"]), SECRETS),
+    )
+)
+def test_004_a5_whatever_names_an_event_has_they_are_not_in_its_sample(event: PerformanceEvent) -> None:
+    """The event's, the agent's and the task's id, and every text of its metadata, whatever its key is called."""
+    text = sample(event, Anonymizer("key"), NOW).model_dump_json()
+
+    names = [event.id, event.agent_id, event.task_id, *event.metadata.values()]
+    assert not [name for name in names if str(name) in text]
+
+
+def test_what_the_router_says_of_its_choice_stays_in_a_sample() -> None:
+    """Whether it explored and how probable the choice was; not what anybody else writes there."""
+    told = completion("e1").model_copy(update={"metadata": {"explored": True, "propensity": 0.25}})
+    other = completion("e2").model_copy(update={"metadata": {"explored": "bob", "propensity": 7.5}})
+
+    made, unknown = (sample(event, Anonymizer("key"), NOW) for event in (told, other))
+
+    assert (made.explored, made.propensity) == (True, 0.25)
+    assert (unknown.explored, unknown.propensity) == (None, None)
 
 
 def test_004_a5_a_sample_holds_no_name_and_no_metadata() -> None:
