@@ -12,6 +12,7 @@ from cyclopts import CycloptsError
 from arbiter._version import __version__
 from arbiter.cli.console import report
 from arbiter.errors import ArbiterError, ConfigurationError, ContainerError, StartError
+from arbiter.hidden import hidden
 
 __all__ = ["build", "run"]
 
@@ -63,7 +64,9 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; errors are reported, never raised."""
     try:
         _check_propagators()
-        line = build(listing=not arguments or arguments[0] in HELP)
+        if not (listing := not arguments or arguments[0] in HELP):
+            _import_structlog()
+        line = build(listing=listing)
         result = line(list(arguments), exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return USAGE_ERROR
@@ -83,6 +86,12 @@ def _check_propagators() -> None:
         from arbiter.observability.propagation import propagator_of  # noqa: PLC0415  most command lines need it not
 
         propagator_of(os.environ)
+
+
+def _import_structlog() -> None:
+    """Without rich, which it would import to draw tracebacks that show all locals: in nobody's log here, nor on a screen."""
+    with hidden("rich"):
+        import structlog  # noqa: F401, PLC0415
 
 
 def _exit_code(error: Exception) -> int:

@@ -6,8 +6,6 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from rich.markup import escape
-
 from arbiter.app import ExitCode, Ready
 from arbiter.cli import collecting
 from arbiter.cli.console import error_console, out_console, print_json, report, show_tracebacks
@@ -58,6 +56,8 @@ def run_application(chosen: Chosen = EVERYTHING, *, json: Json = False, tracebac
 
 
 def _announce(ready: Ready) -> None:
+    from rich.markup import escape  # noqa: PLC0415  a service that starts needs no rich until it has
+
     console = error_console()
     lines = [
         *([("serving", ready.url)] if ready.url else []),
@@ -101,14 +101,20 @@ def check_application(chosen: Chosen = EVERYTHING, *, json: Json = False) -> int
 def _judge(
     problems: Sequence[Problem], environment: str, warnings: Sequence[str] = (), *, json: bool
 ) -> ExitCode:
-    for warning in () if json else warnings:
-        error_console().print(f"[bold yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     if json:
         shown = [dataclasses.asdict(problem) for problem in problems]
         print_json({"ok": not problems, "problems": shown, "warnings": warnings})
-    elif not problems:
-        out_console().print(f"The settings of {environment} are valid, and every provider's arguments fit.")
     else:
-        for problem in problems:
-            error_console().print(f"[bold red]Error:[/] {escape(str(problem))}", soft_wrap=True)
+        _tell(problems, environment, warnings)
     return ExitCode.START_FAILED if problems else ExitCode.CLEAN
+
+
+def _tell(problems: Sequence[Problem], environment: str, warnings: Sequence[str]) -> None:
+    from rich.markup import escape  # noqa: PLC0415  see above
+
+    for warning in warnings:
+        error_console().print(f"[bold yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
+    for problem in problems:
+        error_console().print(f"[bold red]Error:[/] {escape(str(problem))}", soft_wrap=True)
+    if not problems:
+        out_console().print(f"The settings of {environment} are valid, and every provider's arguments fit.")

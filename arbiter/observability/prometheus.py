@@ -1,50 +1,50 @@
-"""The Prometheus text exposition from OpenTelemetry's reader, on a registry of its own.
+"""The Prometheus text exposition, over a reader and a registry of its own.
 
-Imported only where metrics are on: it costs start-up a tenth of a second.
+What writes the text (`exposition.py`) is imported by the first scrape: it costs start-up fifteen milliseconds, and many a
+process is never scraped. The reader is there from the start, since it holds what is counted until then.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING
 
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics.export import MetricsData
-from prometheus_client import CollectorRegistry, generate_latest
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 
 from arbiter.observability.instruments import Instruments
+
+if TYPE_CHECKING:
+    from arbiter.observability.exposition import Exposition
 
 __all__ = ["PrometheusPage"]
 
 
 class PrometheusPage:
-    """What `/metrics` shows. Each has its own registry, since the global one mixes two applications of a
-    process.
-    """
+    """What `/metrics` shows."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.reader = _Reader(scope_info_enabled=False, registry=self._registry)
-        self._lock = threading.Lock()  # the reader yields doubles when two scrapes meet
+        self.reader = InMemoryMetricReader()
+        self._instruments: Instruments | None = None
+        self._exposition: Exposition | None = None
+        self._lock = threading.Lock()  # of two scrapes that meet, the one would take the other's numbers
 
     def connect(self, instruments: Instruments) -> None:
         """Show these instruments, histograms included."""
-        self.reader.instruments = instruments
+        self._instruments = instruments
 
     def text(self) -> bytes:
         """The present numbers, in text format 0.0.4."""
         with self._lock:
-            if self.reader.instruments is not None:
-                self.reader.instruments.refresh()
-            return generate_latest(self._registry)
+            if self._instruments is not None:
+                self._instruments.refresh()
+            data = self.reader.get_metrics_data()
+            if data is None:  # nothing was ever counted
+                return b""
+            return self._written(data if self._instruments is None else self._instruments.complete(data))
 
+    def _written(self, data: MetricsData) -> bytes:
+        if self._exposition is None:
+            from arbiter.observability.exposition import Exposition  # noqa: PLC0415  see above
 
-class _Reader(PrometheusMetricReader):
-    instruments: Instruments | None = None
-
-    def _receive_metrics(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
-    ) -> None:
-        if self.instruments is not None:
-            metrics_data = self.instruments.complete(metrics_data)
-        super()._receive_metrics(metrics_data, timeout_millis, **kwargs)
+            self._exposition = Exposition()
+        return self._exposition.text(data)

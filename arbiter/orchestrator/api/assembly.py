@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from arbiter.orchestrator.api.agents import AgentRoutes
 from arbiter.orchestrator.api.docs import describe, serve_docs
-from arbiter.orchestrator.api.models import SpecCase
+from arbiter.orchestrator.api.models import Problem, SpecCase
 from arbiter.orchestrator.api.performance import PerformanceRoutes
 from arbiter.orchestrator.api.refusals import install
 from arbiter.orchestrator.api.registry import RegistryRoutes
@@ -52,7 +52,7 @@ def assemble(version: str, *resources: Resource, tokens: Tokens | None = None) -
     install(app)
     for resource in resources:
         resource.add_to(app.router)
-    describe(app, SpecCase)
+    describe(app, Problem, SpecCase)
     serve_docs(app)
     return app
 

@@ -53,9 +53,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe(app: FastAPI, *models: type[BaseModel]) -> None:
-    """Let `app` describe what FastAPI cannot see: problems under their own media type, and `models` that a route reads
-    from a body of its own kind.
-    """
+    """Let `app` describe what FastAPI cannot see: the tokens, and `models` that operations name in words of their own."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -69,7 +67,8 @@ def describe(app: FastAPI, *models: type[BaseModel]) -> None:
             )
             _, more = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
             schema["components"]["schemas"] |= more["$defs"]
-            app.openapi_schema = _with_problem_type(schema)
+            schema["components"]["securitySchemes"] = _SECURITY
+            app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
@@ -104,7 +103,9 @@ def serve_docs(app: FastAPI) -> None:
 
 
 def _documented(status: int) -> dict[str, Any]:
-    described: dict[str, Any] = {"model": Problem, "description": _WORDS[status]}
+    # Named, not given as FastAPI's `model`: of that it makes one field for each status of each operation, 250 in all.
+    content = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model=Problem.__name__)}}}
+    described: dict[str, Any] = {"description": _WORDS[status], "content": content}
     return {**described, "headers": _RETRY_AFTER} if status in {429, 503} else described
 
 
@@ -115,18 +116,6 @@ _SECURITY = {
         "description": "One of server.tokens in the settings. Where none are set (development), none is needed.",
     }
 }
-
-
-def _with_problem_type(schema: dict[str, Any]) -> dict[str, Any]:
-    schema.setdefault("components", {})["securitySchemes"] = _SECURITY
-    for path in schema["paths"].values():
-        for operation in path.values():
-            for status, response in operation["responses"].items():
-                if int(status) >= 400:
-                    response["content"] = {
-                        "application/problem+json": response["content"].pop("application/json")
-                    }
-    return schema
 
 
 def _assets() -> Path:
