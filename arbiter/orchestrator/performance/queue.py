@@ -24,7 +24,7 @@ __all__ = ["BATCH", "EventQueue", "Sink"]
 
 log = structlog.get_logger(__name__)
 
-BATCH: Final = 500
+BATCH: Final = 512
 """So many events share a transaction: half of what a thousand waiting callers bring, so that writing a batch and
 gathering the next go side by side."""
 
