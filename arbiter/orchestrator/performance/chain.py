@@ -10,9 +10,9 @@ from its own first event on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -41,8 +41,7 @@ class Place:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """An event at its place in a chain."""
 
     event: PerformanceEvent
@@ -51,16 +50,19 @@ class Link:
     previous_hash: str
     integrity_hash: str
 
+    @property
+    def head(self) -> Head:
+        """The end of a chain that ends here."""
+        return Head(self.chain, self.sequence, self.integrity_hash)
 
-def link(head: Head, events: Iterable[PerformanceEvent]) -> tuple[list[Link], Head]:
-    """Link `events` to `head`, in their order; returns the links and the new end."""
-    links: list[Link] = []
-    for event in events:
-        sequence = head.sequence + 1
-        digest = _hash(event, head.chain, sequence, head.integrity_hash)
-        links.append(Link(event, head.chain, sequence, head.integrity_hash, digest))
-        head = Head(head.chain, sequence, digest)
-    return links, head
+
+def link(head: Head, events: Iterable[PerformanceEvent]) -> Iterator[Link]:
+    """Link `events` to `head`, in their order."""
+    chain, previous = head.chain, head.integrity_hash
+    for sequence, event in enumerate(events, head.sequence + 1):
+        digest = _hash(event, chain, sequence, previous)
+        yield Link(event, chain, sequence, previous, digest)
+        previous = digest
 
 
 def first_break(links: Iterable[Link], before: Link | None = None) -> Link | None:

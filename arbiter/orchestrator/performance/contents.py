@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from arbiter.orchestrator.performance.chain import Place
 from arbiter.orchestrator.performance.models import ChainReport, PerformanceEvent, Summary
+from arbiter.orchestrator.performance.sums import Key, Total
 from arbiter.orchestrator.performance.windows import Execution
 
-__all__ = ["Completion", "Others", "Store"]
+__all__ = ["Completion", "Others", "Store", "Stored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What of a batch of events was new.
+
+    Attributes:
+        ids: of the events that were.
+        totals: what they add up to, where the store knows; the spool does not.
+    """
+
+    ids: frozenset[str]
+    totals: Mapping[Key, Total] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +52,8 @@ class Store(Protocol):
         """Tells stores apart, in every process alike: a few characters that may stand in a file's name."""
         ...
 
-    async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> frozenset[str]:
-        """Store the events whose ids are new, all or none; returns their ids. Never called twice at once."""
+    async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> Stored:
+        """Store the events whose ids are new, all or none; says which were. Never called twice at once."""
         ...
 
     async def summarize(self, agent_id: str | None) -> Summary:

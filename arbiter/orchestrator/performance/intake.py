@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import structlog
+from opentelemetry.trace import Span
 
-from arbiter.orchestrator.performance.contents import Store
+from arbiter.orchestrator.performance.contents import Store, Stored
 from arbiter.orchestrator.performance.models import PerformanceEvent
 from arbiter.orchestrator.performance.queue import BATCH, EventQueue
 from arbiter.orchestrator.performance.settings import PerformanceSettings
@@ -28,7 +29,7 @@ class Intake:
         store: where they are to be.
         settings: for the spool, read once.
         clock: for the moment of storing.
-        stored: told of the events that were new, once they are in the store.
+        stored: told of each batch and of what of it was new, once that is in the store.
 
     Attributes:
         dropped: how many offered events were dropped.
@@ -39,7 +40,7 @@ class Intake:
         store: Store,
         settings: PerformanceSettings,
         clock: Clock,
-        stored: Callable[[list[PerformanceEvent], datetime], None],
+        stored: Callable[[Stored, Sequence[PerformanceEvent], datetime], None],
     ) -> None:
         self._queue = EventQueue(store, clock, stored)
         directory = Path(settings.spool_dir) if settings.spool_dir else None
@@ -80,25 +81,28 @@ class Intake:
         finally:
             await self._spool.stop()
 
-    async def record(self, events: Sequence[PerformanceEvent]) -> int:
-        """Store events in their order; how many were new. Raises StorageError, and stores none behind that."""
-        new = 0
-        for begin in range(0, len(events), BATCH):
-            new += await self._store_or_spool(events[begin : begin + BATCH])
-        return new
+    def record(self, events: Sequence[PerformanceEvent], origin: Span | None = None) -> Awaitable[int]:
+        """Store up to `BATCH` events; how many were new. Raises StorageError.
+
+        Args:
+            events: what is recorded.
+            origin: the span in which that was asked for, where it is recorded.
+        """
+        # No coroutine of ours stands between the caller and the commit: twenty thousand a second come this way.
+        return self._behind_the_spool(events) if self._spool.pending else self._queue.write(events, origin)
 
     async def spool(self, events: Sequence[PerformanceEvent]) -> None:
         """Keep events on disk until the store is back; raises SpoolRefused, and keeps none behind that."""
         for begin in range(0, len(events), BATCH):
             await self._spooling.write(events[begin : begin + BATCH])
 
-    def offer(self, event: PerformanceEvent, settings: PerformanceSettings) -> bool:
+    def offer(self, event: PerformanceEvent, settings: PerformanceSettings, origin: Span | None) -> bool:
         """Take one event if there is room for it, or if room can be made; False when it was dropped."""
         if self._queue.offered >= settings.buffer_size:
             self.dropped += 1
             if settings.overflow == "newest" or not self._queue.take_offered(1):
                 return False
-        self._queue.put(event)
+        self._queue.put(event, origin)
         if 2 * self._queue.offered >= settings.buffer_size:
             self._queue.kick()
         return True
@@ -138,11 +142,10 @@ class Intake:
         about = "How long the oldest event of a batch had waited when the batch was written."
         yield self._queue.lags.measurement("arbiter.tracker.flush.lag", about, "s")
 
-    async def _store_or_spool(self, events: Sequence[PerformanceEvent]) -> int:
-        if self._spool.pending:
-            await self._replay()
-            if self._spool.pending:  # what came later stays behind what came before
-                return await self._spooling.write(events)
+    async def _behind_the_spool(self, events: Sequence[PerformanceEvent]) -> int:
+        await self._replay()
+        if self._spool.pending:  # what came later stays behind what came before
+            return await self._spooling.write(events)
         return await self._queue.write(events)
 
     async def _replay(self) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from arbiter.orchestrator.performance.contents import Store
+from arbiter.orchestrator.performance.contents import Store, Stored
 from arbiter.orchestrator.performance.models import AgentPerformance, Anomalies, EventType, PerformanceEvent
-from arbiter.orchestrator.performance.watch import SYSTEM, Change, Watch, executions_of, told
+from arbiter.orchestrator.performance.watch import SYSTEM, Change, Watch, told
 from arbiter.protocols import Clock, EventSink
 
 __all__ = ["Lookout"]
@@ -44,12 +44,18 @@ class Lookout:
         self._keep = keep
         self._watch = Watch()
 
-    def count(self, events: list[PerformanceEvent], at: datetime) -> None:
-        """Count what this instance stored at that moment."""
-        self._watch.count(executions_of(events, at))
+    def count(self, stored: Stored, events: Sequence[PerformanceEvent], at: datetime) -> None:
+        """Count what this instance stored at that moment: the new ones of `events`."""
+        self._watch.add(stored.totals, at.timestamp())
+        if all(kind != EventType.SYSTEM_LOAD_SPIKE for _, kind in stored.totals):
+            return
         for event in events:
-            if event.type is EventType.SYSTEM_LOAD_SPIKE and (share := _load(event)) is not None:
-                self._watch.load(event.agent_id or SYSTEM, share, at.timestamp())
+            if event.type is EventType.SYSTEM_LOAD_SPIKE and event.id in stored.ids:
+                self._note_load(event, at.timestamp())
+
+    def _note_load(self, event: PerformanceEvent, at_s: float) -> None:
+        if (share := _load(event)) is not None:
+            self._watch.load(event.agent_id or SYSTEM, share, at_s)
 
     def performance(self, agent_id: str) -> AgentPerformance:
         """How one agent does now, next to how it usually does."""

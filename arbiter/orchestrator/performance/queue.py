@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
-from opentelemetry.trace import Span, get_current_span
+from opentelemetry.trace import Span
 
 from arbiter.histogram import COUNTS, Histogram
+from arbiter.orchestrator.performance.contents import Stored
 from arbiter.orchestrator.performance.models import PerformanceEvent
 from arbiter.protocols import Clock
 from arbiter.tracing import linked_span
@@ -43,18 +44,14 @@ class _Entry:
     events: Sequence[PerformanceEvent]
     waiter: asyncio.Future[int] | None
     queued_at: float
-    origin: Span | None = field(default_factory=lambda: _recorded(get_current_span()))
-
-
-def _recorded(span: Span) -> Span | None:
-    return span if span.is_recording() else None
+    origin: Span | None
 
 
 class Sink(Protocol):
     """Where batches go."""
 
-    async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> frozenset[str]:
-        """Keep the events whose ids are new, all or none; returns their ids. Never called twice at once."""
+    async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> Stored:
+        """Keep the events whose ids are new, all or none; says which were. Never called twice at once."""
         ...
 
 
@@ -64,7 +61,7 @@ class EventQueue:
     Args:
         sink: where they go.
         clock: for the moment of writing.
-        kept: told of the events that were new, once they are durable; must not raise.
+        kept: told of a batch and what of it was new, once that is durable; must not raise.
 
     Attributes:
         offered: how many of the waiting events nobody waits for.
@@ -78,7 +75,7 @@ class EventQueue:
         self,
         sink: Sink,
         clock: Clock,
-        kept: Callable[[list[PerformanceEvent], datetime], None] = lambda _events, _at: None,
+        kept: Callable[[Stored, Sequence[PerformanceEvent], datetime], None] = lambda *_: None,
     ) -> None:
         self._sink = sink
         self._clock = clock
@@ -91,21 +88,24 @@ class EventQueue:
         self.sizes, self.lags = Histogram(COUNTS), Histogram()
         self.failure: Exception | None = None
 
-    def put(self, event: PerformanceEvent) -> None:
-        """Queue an event that nobody waits for."""
-        self._waiting.append(_Entry((event,), None, self._clock.monotonic()))
+    def put(self, event: PerformanceEvent, origin: Span | None = None) -> None:
+        """Queue an event that nobody waits for; `origin` is the span in which it came, where that is recorded."""
+        self._waiting.append(_Entry((event,), None, self._clock.monotonic(), origin))
         self.offered += 1
 
-    async def write(self, events: Sequence[PerformanceEvent] = ()) -> int:
-        """Queue up to `BATCH` events, and return when they and all before them are durable.
+    def write(
+        self, events: Sequence[PerformanceEvent] = (), origin: Span | None = None
+    ) -> asyncio.Future[int]:
+        """Queue up to `BATCH` events.
 
         Returns:
-            How many were new; the others' ids were known already.
+            What is done when they and all before them are durable, and says how many were new; the others' ids were
+            known already.
         """
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Entry(events, waiter, self._clock.monotonic()))
+        self._waiting.append(_Entry(events, waiter, self._clock.monotonic(), origin))
         self.kick()
-        return await waiter
+        return waiter
 
     def kick(self) -> None:
         """Write what waits, in the background, unless that is being done."""
@@ -146,24 +146,31 @@ class EventQueue:
         events = [event for entry in batch for event in entry.events]
         at = self._clock.now()
         try:
-            kept = await self._keep(batch, events, at) if events else frozenset[str]()
+            stored = await self._keep(batch, events, at) if events else Stored(frozenset())
         except Exception as error:  # noqa: BLE001  whoever waits gets it; offered events stay
             self._give_back(batch, len(events), error)
             return False
         self.failure = None
-        self.written += len(kept)
-        self.duplicates += len(events) - len(kept)
-        self._told([event for event in events if event.id in kept], at)
+        self.written += len(stored.ids)
+        self.duplicates += len(events) - len(stored.ids)
+        self._told(stored, events, at)
+        self._answer(batch, None if len(stored.ids) == len(events) else stored.ids)
+        return True
+
+    def _answer(self, batch: Sequence[_Entry], new: frozenset[str] | None) -> None:
+        """Say to each entry how many of its events were new; None where all were."""
         for entry in batch:
             if entry.waiter is None:
                 self.offered -= 1
             elif not entry.waiter.done():
-                entry.waiter.set_result(len(kept.intersection(event.id for event in entry.events)))
-        return True
+                events = entry.events
+                entry.waiter.set_result(
+                    len(events) if new is None else len(new.intersection(event.id for event in events))
+                )
 
     async def _keep(
         self, batch: Sequence[_Entry], events: Sequence[PerformanceEvent], at: datetime
-    ) -> frozenset[str]:
+    ) -> Stored:
         """Hand the events to the sink, in a span of their own that is linked to the requests that they came from."""
         size, oldest = len(events), min(entry.queued_at for entry in batch if entry.events)
         origins = [entry.origin for entry in batch if entry.events and entry.origin is not None]

@@ -22,6 +22,7 @@ import structlog
 
 from arbiter.errors import ArbiterError
 from arbiter.orchestrator.lines import checked_line, content_of
+from arbiter.orchestrator.performance.contents import Stored
 from arbiter.orchestrator.performance.models import PerformanceEvent
 
 __all__ = ["Spool", "SpoolRefused"]
@@ -82,7 +83,7 @@ class Spool:
         for file in files:
             file.stream.close()
 
-    async def append(self, events: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:  # noqa: ARG002  a sink
+    async def append(self, events: Sequence[PerformanceEvent], at: datetime) -> Stored:  # noqa: ARG002  a sink
         """Keep the events, and return when they are on the disk. Never called twice at once.
 
         Raises:
@@ -99,7 +100,7 @@ class Spool:
                 ) from error
             own.pending += len(events)
             self.pending += len(events)
-        return frozenset(event.id for event in events)
+        return Stored(frozenset(event.id for event in events))
 
     async def peek(self, limit: int) -> list[PerformanceEvent]:
         """The oldest events, up to `limit` of one file; they stay until `drop`."""

@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from arbiter.orchestrator.performance import store_totals as totals
 from arbiter.orchestrator.performance.chain import Head, Link, Place, link
-from arbiter.orchestrator.performance.contents import Completion, Others
+from arbiter.orchestrator.performance.contents import Completion, Others, Stored
 from arbiter.orchestrator.performance.models import ChainReport, EventType, PerformanceEvent, Summary
 from arbiter.orchestrator.performance.store_chain import event_of, verified
 from arbiter.orchestrator.performance.store_order import hold, settled
+from arbiter.orchestrator.performance.sums import totals_of
 from arbiter.orchestrator.performance.windows import Execution
 from arbiter.orchestrator.storage.bulk import insert_rows
 from arbiter.orchestrator.storage.database import Database
@@ -26,6 +27,9 @@ __all__ = ["EventStore"]
 
 _CHUNK: Final = 5000
 """Rows that one job deletes, so that others get their turn between."""
+
+_NAMES: Final = {kind: kind.value for kind in EventType}
+"""What is exactly text goes straight through SQLite's driver, which asks everything else whether it can adapt itself."""
 
 _COLUMNS = tuple(column.name for column in events.columns if column.name != "position")
 _KNOWN = select(events.c.id).where(events.c.id.in_(bindparam("ids", expanding=True)))
@@ -83,11 +87,11 @@ class EventStore:
         """That of the database."""
         return self._database.identity
 
-    async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
-        """Store the events whose ids are new, all or none; returns their ids. Never called twice at once."""
+    async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> Stored:
+        """Store the events whose ids are new, all or none; says which were. Never called twice at once."""
         is_certain = self._is_certain
 
-        def work(connection: Connection) -> tuple[frozenset[str], Head]:
+        def work(connection: Connection) -> tuple[Stored, Head]:
             hold(connection)
             before = self._head if is_certain else self._stored_head(connection)
             candidates = {event.id: event for event in reversed(batch)}  # the first of an id wins
@@ -99,9 +103,11 @@ class EventStore:
                 for known in connection.execute(_KNOWN, {"ids": list(fresh)}).scalars():
                     del fresh[known]
                 head = _insert(connection, fresh, before, at)
-            return frozenset(fresh), head
+            added = totals_of(fresh.values())
+            totals.add(connection, added)
+            return Stored(frozenset(fresh), added), head
 
-        def then(stored: tuple[frozenset[str], Head]) -> None:
+        def then(stored: tuple[Stored, Head]) -> None:
             self._head, self._is_certain = stored[1], True
 
         self._is_certain = False  # until `then` says so, nobody knows whether the commit came through
@@ -175,18 +181,16 @@ class EventStore:
 
 
 def _insert(connection: Connection, fresh: dict[str, PerformanceEvent], before: Head, at: datetime) -> Head:
-    links, head = link(before, fresh.values())
-    if links:
-        insert_rows(connection, events, _COLUMNS, [_row(one, microseconds(at)) for one in links])
-        totals.add(connection, fresh.values())
-    return head
+    links, at_us = list(link(before, fresh.values())), microseconds(at)
+    insert_rows(connection, events, _COLUMNS, [_row(one, at_us) for one in links])
+    return links[-1].head if links else before
 
 
 def _row(one: Link, at: int) -> tuple[Any, ...]:
     event = one.event
     return (
         event.id,
-        event.type,
+        _NAMES.get(event.type),
         microseconds(event.timestamp),
         event.agent_id,
         event.task_id,

@@ -7,17 +7,15 @@ buckets (see `sketch`). An index of latencies instead costs three times the writ
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from arbiter.orchestrator.performance.models import EventType, PerformanceEvent, Summary
-from arbiter.orchestrator.performance.sketch import bucket_of, percentile
-from arbiter.orchestrator.performance.sums import Sums
+from arbiter.orchestrator.performance.models import EventType, Summary
+from arbiter.orchestrator.performance.sketch import percentile
+from arbiter.orchestrator.performance.sums import Key, Sums, Total, totals_of
 from arbiter.orchestrator.storage.bulk import add_up
 from arbiter.orchestrator.storage.schema import event_latencies, event_totals, events, microseconds
 
@@ -39,30 +37,34 @@ _SUMS: Final = (
     "events", "judged", "succeeded", "rated", "quality_sum", "timed", "latency_sum_ms", "cost", "tokens",
 )  # fmt: skip
 
+_sums_of: Final = attrgetter(*_SUMS)
+_by_key: Final = itemgetter(0)
+
 _ALL: Final = "*"
 """Stands for all agents together; no agent can be called so."""
 
 _EXACT: Final = 1000
 """Up to so many executions are looked at one by one."""
 
-_Key = tuple[str, str]
 
-
-def add(connection: Connection, added: Iterable[PerformanceEvent]) -> None:
-    """Add `added` to the totals."""
-    added = tuple(added)
-    rows = [(*key, *one.sums(), one.first_at, one.last_at) for key, one in _tally(added)]
+def add(connection: Connection, added: Mapping[Key, Total]) -> None:
+    """Add what new events come to."""
+    rows = [
+        (agent_id, str(kind), *_sums_of(one), microseconds(one.first_at), microseconds(one.last_at))
+        for (agent_id, kind), one in sorted(added.items(), key=_by_key)
+    ]
     add_up(connection, event_totals, rows, least=("first_at",), greatest=("last_at",))
     add_up(connection, event_latencies, _latencies(added, 1))
 
 
 def take_off(connection: Connection, gone: Sequence[Any]) -> None:
     """Take the deleted events, rows of `SUMMED`, off the totals again."""
-    add_up(connection, event_latencies, _latencies(gone, -1))
+    taken = totals_of(gone)
+    add_up(connection, event_latencies, _latencies(taken, -1))
     connection.execute(delete(event_latencies).where(event_latencies.c["count"] <= 0))
-    for (agent_id, kind), one in _tally(gone):
+    for (agent_id, kind), one in sorted(taken.items(), key=_by_key):
         total = (event_totals.c.agent_id == agent_id, event_totals.c.type == kind)
-        less = zip(_SUMS, one.sums(), strict=True)
+        less = zip(_SUMS, _sums_of(one), strict=True)
         left = {name: event_totals.c[name] - value for name, value in less}
         connection.execute(update(event_totals).where(*total).values(left))
         # the sums are right already; what is left begins later than before
@@ -122,47 +124,12 @@ def _percentile(connection: Connection, agent_id: str | None, count: int) -> flo
     return percentile(dict(connection.execute(buckets.where(whose)).all()), 0.95)
 
 
-def _latencies(summed: Iterable[Any], sign: int) -> list[tuple[str, int, int]]:
-    found: Counter[tuple[str, int]] = Counter()
-    for one in summed:
-        if one.latency_ms is not None and one.type == EventType.TASK_EXECUTION_COMPLETE:
-            bucket = bucket_of(one.latency_ms)
-            found[one.agent_id or "", bucket] += 1
-            found[_ALL, bucket] += 1
-    return [(*key, sign * count) for key, count in sorted(found.items())]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Total(Sums):
-    """One agent's events of one kind, by the names of the table's columns."""
-
-    first_at: int
-    last_at: int
-    events: int = 0
-    cost: float = 0.0
-    tokens: int = 0
-
-    def sums(self) -> tuple[float, ...]:
-        """The values of `_SUMS`."""
-        return _sums_of(self)
-
-
-_sums_of = attrgetter(*_SUMS)
-
-
-def _tally(summed: Iterable[Any]) -> list[tuple[_Key, _Total]]:
-    """What `summed` adds up to for each agent and kind, in the order of their keys."""
-    found: dict[_Key, _Total] = {}
-    for one in summed:
-        key = (one.agent_id or "", one.type)
-        at = microseconds(one.timestamp)
-        row = found.get(key)
-        if row is None:
-            row = found[key] = _Total(first_at=at, last_at=at)
-        row.events += 1
-        row.tally(one)
-        row.cost += one.cost or 0.0
-        row.tokens += one.tokens_used or 0
-        row.first_at = min(row.first_at, at)
-        row.last_at = max(row.last_at, at)
-    return sorted(found.items(), key=itemgetter(0))
+def _latencies(summed: Mapping[Key, Total], sign: int) -> list[tuple[str, int, int]]:
+    found: list[tuple[str, int, int]] = []
+    overall = Sums()
+    for (agent_id, kind), one in summed.items():
+        if kind == EventType.TASK_EXECUTION_COMPLETE:
+            found += [(agent_id, bucket, sign * count) for bucket, count in one.latencies.items()]
+            overall.add(one)
+    found += [(_ALL, bucket, sign * count) for bucket, count in overall.latencies.items()]
+    return sorted(found)

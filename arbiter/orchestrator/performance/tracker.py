@@ -10,19 +10,18 @@ replayed in order when the store is back.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
 import structlog
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import Span, get_current_span
 
 from arbiter.checks import health_check
-from arbiter.errors import Invalid, LifecycleStateError
+from arbiter.errors import LifecycleStateError
 from arbiter.operation import operation
-from arbiter.orchestrator.performance.chain import Place
 from arbiter.orchestrator.performance.contents import Store
+from arbiter.orchestrator.performance.cursors import next_link, next_sample, place, position
 from arbiter.orchestrator.performance.intake import Intake
 from arbiter.orchestrator.performance.lookout import Lookout
 from arbiter.orchestrator.performance.models import (
@@ -34,29 +33,16 @@ from arbiter.orchestrator.performance.models import (
     Summary,
     TrainingBatch,
 )
+from arbiter.orchestrator.performance.queue import BATCH
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.training import Anonymizer, sample
 from arbiter.protocols import CheckResult, Clock, EventSink, Live, Measurement, Status
 
-__all__ = ["CursorInvalid", "PerformanceTracker"]
+__all__ = ["PerformanceTracker"]
 
 log = structlog.get_logger(__name__)
 
 _DAY_S: Final = 86_400.0
-_CHAIN: Final = re.compile(r"[0-9a-f]{32}")
-
-
-class CursorInvalid(Invalid):
-    """The cursor of a batch was not given out by this tracker."""
-
-    code = "cursor-invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The cursor is none that this tracker gave out.",
-            hint="Pass `next` of the previous batch unchanged, or leave the cursor out to begin anew.",
-            field="cursor",
-        )
 
 
 class PerformanceTracker:
@@ -145,8 +131,8 @@ class PerformanceTracker:
             StorageError: it was not stored.
             LifecycleStateError: before start or after stop.
         """
-        _annotate(event)
-        return await self.record_all((event,)) == 1
+        self._ensure_started()
+        return await self._intake.record((event,), _annotated(event)) == 1
 
     @operation(fallback="spool_all")
     async def record_all(self, events: Sequence[PerformanceEvent]) -> int:
@@ -160,7 +146,10 @@ class PerformanceTracker:
             LifecycleStateError: before start or after stop.
         """
         self._ensure_started()
-        return await self._intake.record(events)
+        new, origin = 0, _recorded_span()
+        for begin in range(0, len(events), BATCH):
+            new += await self._intake.record(events[begin : begin + BATCH], origin)
+        return new
 
     @operation(guarded=False)
     async def spool(self, event: PerformanceEvent) -> bool:
@@ -194,11 +183,10 @@ class PerformanceTracker:
             False when it was dropped: the buffer is full and `overflow` is "newest", or the tracker is not started.
             With "oldest", the event that waited longest is dropped in its place. Drops are counted.
         """
-        _annotate(event)
         if not self._background:
             self._intake.dropped += 1
             return False
-        return self._intake.offer(event, self._settings.current)
+        return self._intake.offer(event, self._settings.current, _annotated(event))
 
     async def flush(self) -> None:
         """Return when everything that was offered until now is durable; raises StorageError."""
@@ -234,14 +222,14 @@ class PerformanceTracker:
         Raises:
             CursorInvalid: the cursor is none of ours.
         """
-        after = _position(cursor)
+        after = position(cursor)
         await self.flush()
         found = await self._store.completions(after, limit + 1)
         shown, now = found[:limit], self._clock.now()
         return TrainingBatch(
             samples=tuple(sample(one.event, self._names, now) for one in shown),
             key_id=self._names.key_id,
-            next=f"p{shown[-1].position}" if len(found) > len(shown) else None,
+            next=next_sample(shown[-1].position) if len(found) > len(shown) else None,
         )
 
     async def verify(self, limit: int = 10_000, cursor: str = "") -> ChainReport:
@@ -254,10 +242,10 @@ class PerformanceTracker:
         Raises:
             CursorInvalid: the cursor is none of ours.
         """
-        report, last = await self._store.verify(_place(cursor), limit)
+        report, last = await self._store.verify(place(cursor), limit)
         if report.broken_at is not None or report.events < limit or last is None:
             return report
-        return report.model_copy(update={"next": f"{last.chain}.{last.sequence}"})
+        return report.model_copy(update={"next": next_link(last)})
 
     def measurements(self) -> Iterable[Measurement]:
         """Events that wait, were written, were known already, were dropped."""
@@ -286,33 +274,15 @@ class PerformanceTracker:
             await self._clock.sleep(_DAY_S)
 
 
-def _annotate(event: PerformanceEvent) -> None:
+def _recorded_span() -> Span | None:
     span = get_current_span()
-    if span.is_recording():
+    return span if span.is_recording() else None
+
+
+def _annotated(event: PerformanceEvent) -> Span | None:
+    """The span in which the event came, where it is recorded, with what the event is about on it."""
+    span = _recorded_span()
+    if span is not None:
         about = {"type": event.type, "agent_id": event.agent_id, "task_id": event.task_id}
         span.set_attributes({f"arbiter.tracker.{key}": str(value) for key, value in about.items() if value})
-
-
-def _position(cursor: str) -> int:
-    if not cursor:
-        return 0
-    if not cursor.startswith("p"):
-        raise CursorInvalid
-    return _number(cursor.removeprefix("p"))
-
-
-def _place(cursor: str) -> Place | None:
-    if not cursor:
-        return None
-    chain, _, sequence = cursor.rpartition(".")
-    if not _CHAIN.fullmatch(
-        chain
-    ):  # whatever else was put in its place, the database shall not be asked for it
-        raise CursorInvalid
-    return Place(chain, _number(sequence))
-
-
-def _number(digits: str) -> int:
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise CursorInvalid
-    return int(digits)
+    return span

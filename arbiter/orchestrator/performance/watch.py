@@ -4,7 +4,7 @@ ordinary and when it is over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -19,9 +19,10 @@ from arbiter.orchestrator.performance.models import (
     EventType,
     PerformanceEvent,
 )
+from arbiter.orchestrator.performance.sums import Key, Sums
 from arbiter.orchestrator.performance.windows import REALTIME, WINDOWS, AgentWindows, Execution
 
-__all__ = ["SYSTEM", "Change", "Watch", "executions_of", "told"]
+__all__ = ["SYSTEM", "Change", "Watch", "told"]
 
 SYSTEM: Final = "system"
 """Whom a load spike concerns that names no agent."""
@@ -53,20 +54,23 @@ class Watch:
         self._agents: dict[str, _Watched] = {}
 
     def count(self, executions: Iterable[Execution]) -> None:
-        """Count completed executions."""
+        """Count completed executions one by one, as others stored them."""
         for one in executions:
-            watched = self._agents.get(one.agent_id)
-            if watched is None:
-                watched = self._agents[one.agent_id] = _Watched()
-            watched.last_s = one.at_s
+            watched = self._watched(one.agent_id, one.at_s)
             if watched.windows.count(one):
                 self._remember(watched, one.at_s)
 
+    def add(self, totals: Mapping[Key, Sums], at_s: float) -> None:
+        """Count what was stored together at `at_s`: the completed executions of it that name an agent."""
+        for (agent_id, kind), executions in totals.items():
+            if kind == EventType.TASK_EXECUTION_COMPLETE and agent_id:
+                watched = self._watched(agent_id, at_s)
+                if watched.windows.add(executions, at_s):
+                    self._remember(watched, at_s)
+
     def load(self, subject: str, share: float, at_s: float) -> None:
         """Take note of how much of the scarcer of CPU and memory is taken, 0 to 1; the next look judges the last."""
-        watched = self._agents.setdefault(subject, _Watched())
-        watched.last_s = at_s
-        watched.loads.append(share)
+        self._watched(subject, at_s).loads.append(share)
 
     def look(self, now: datetime) -> list[Change]:
         """What changed since the last look; forgets whom nobody has seen for seven days."""
@@ -93,6 +97,13 @@ class Watch:
         """Everything that is out of the ordinary, the oldest first."""
         found = (anomaly for one in self._agents.values() for anomaly in one.anomalies.values())
         return tuple(sorted(found, key=lambda anomaly: anomaly.since))
+
+    def _watched(self, agent_id: str, at_s: float) -> _Watched:
+        watched = self._agents.get(agent_id)
+        if watched is None:
+            watched = self._agents[agent_id] = _Watched()
+        watched.last_s = at_s
+        return watched
 
     def _look(self, agent_id: str, watched: _Watched, now: datetime) -> Iterator[Change]:
         if watched.windows.turn(now.timestamp()):
@@ -131,16 +142,6 @@ def _anomaly(agent_id: str, judgement: Judgement, severity: AnomalySeverity, sin
         baseline=judgement.baseline,
         since=since.astimezone(UTC),
     )
-
-
-def executions_of(events: Iterable[PerformanceEvent], at: datetime) -> Iterator[Execution]:
-    """The completed executions among `events` that name an agent, stored `at`."""
-    at_s = at.timestamp()
-    for event in events:
-        if event.type is EventType.TASK_EXECUTION_COMPLETE and event.agent_id is not None:
-            yield Execution(
-                event.agent_id, at_s, event.success, event.quality_score, event.latency_ms, event.cost
-            )
 
 
 def told(change: Change, now: datetime) -> tuple[Alarm, PerformanceEvent]:

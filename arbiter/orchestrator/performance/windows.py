@@ -16,13 +16,13 @@ however many events there are. A window ends now, and holds its last slots: up t
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from arbiter.orchestrator.performance.models import Profile
-from arbiter.orchestrator.performance.sketch import bucket_of, percentile
+from arbiter.orchestrator.performance.sketch import percentile
 from arbiter.orchestrator.performance.sums import Sums
 
 __all__ = ["REALTIME", "WINDOWS", "AgentWindows", "Execution", "Window"]
@@ -70,29 +70,6 @@ class _Slot(Sums):
     """The executions of one stretch of time, which begins at `begin_s`."""
 
     begin_s: int = 0
-    executions: int = 0
-    priced: int = 0
-    cost_sum: float = 0.0
-    latencies: Counter[int] = field(default_factory=Counter)
-
-    def count(self, one: Execution) -> None:
-        self.tally(one)
-        self.executions += 1
-        if one.latency_ms is not None:
-            self.latencies[bucket_of(one.latency_ms)] += 1
-        if one.cost is not None:
-            self.priced += 1
-            self.cost_sum += one.cost
-
-    def add(self, other: _Slot) -> None:
-        for name in _SUMMED:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.latencies.update(other.latencies)
-
-
-_SUMMED: Final = (
-    "executions", "judged", "succeeded", "rated", "quality_sum", "timed", "latency_sum_ms", "priced", "cost_sum",
-)  # fmt: skip
 
 
 class AgentWindows:
@@ -106,12 +83,20 @@ class AgentWindows:
 
     def count(self, one: Execution) -> bool:
         """Count an execution; whether a minute ended with that. Whatever comes late counts in the present minute."""
-        begin = int(one.at_s) // _MINUTE_S * _MINUTE_S
-        ended = self._minute is not None and begin > self._minute.begin_s and self.turn(one.at_s)
-        if self._minute is None:
-            self._minute = _Slot(begin_s=begin)
-        self._minute.count(one)
+        ended = self.turn(one.at_s)
+        self._present(one.at_s).tally(one)
         return ended
+
+    def add(self, executions: Sums, at_s: float) -> bool:
+        """As `count`, for what executions come to that were all stored at `at_s`."""
+        ended = self.turn(at_s)
+        self._present(at_s).add(executions)
+        return ended
+
+    def _present(self, at_s: float) -> _Slot:
+        if self._minute is None:
+            self._minute = _Slot(begin_s=int(at_s) // _MINUTE_S * _MINUTE_S)
+        return self._minute
 
     def turn(self, now_s: float) -> bool:
         """Put the present minute away if it is over; whether it was."""
@@ -132,21 +117,21 @@ class AgentWindows:
         held = [slot for slot in self._slots[window.name] if slot.begin_s > oldest]
         if self._minute is not None:
             held.append(self._minute)
-        return _profile(window, held) if sum(slot.executions for slot in held) >= window.needs else None
+        return _profile(window, held) if sum(slot.events for slot in held) >= window.needs else None
 
 
 def _profile(window: Window, held: Iterable[_Slot]) -> Profile:
-    total = _Slot()
+    total = Sums()
     for slot in held:
         total.add(slot)
     return Profile(
         window=window.name,
-        executions=total.executions,
+        executions=total.events,
         success_rate=_mean(total.succeeded, total.judged),
         average_quality=_mean(total.quality_sum, total.rated),
         average_latency_ms=_mean(total.latency_sum_ms, total.timed),
         p95_latency_ms=percentile(total.latencies, 0.95),
-        average_cost=_mean(total.cost_sum, total.priced),
+        average_cost=_mean(total.cost, total.priced),
     )
 
 

@@ -65,9 +65,7 @@ def add_up(
     _execute(connection, partial(_adding, table, least, greatest, connection.dialect), rows)
 
 
-def _execute(
-    connection: Connection, statement: Callable[[int], str], rows: Sequence[tuple[Any, ...]]
-) -> int:
+def _execute(connection: Connection, statement: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> int:
     """Run `statement`, which is written for a number of rows, until all of `rows` are through; how many it changed."""
     if connection.dialect.name != "sqlite":
         return _run(connection, statement(1), list(rows)) if rows else 0

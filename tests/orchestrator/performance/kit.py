@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from arbiter.orchestrator.performance.contents import Store
+from arbiter.orchestrator.performance.contents import Store, Stored
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.store import EventStore
@@ -66,7 +66,7 @@ class Switched(EventStore):
     is_away = False
     refused: frozenset[str] = frozenset()
 
-    async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> frozenset[str]:
+    async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> Stored:
         """Store, unless away."""
         if self.is_away:
             raise StorageUnavailable("away")

@@ -40,8 +40,9 @@ async def test_an_id_is_stored_once(any_database: Database) -> None:
     store = EventStore(any_database)
     first = completion("e1", latency_ms=1)
 
-    assert await store.append([first, completion("e1", latency_ms=2), completion("e2")], NOW) == {"e1", "e2"}
-    assert await store.append([completion("e2"), completion("e3")], NOW) == {"e3"}
+    stored = await store.append([first, completion("e1", latency_ms=2), completion("e2")], NOW)
+    assert stored.ids == {"e1", "e2"}
+    assert (await store.append([completion("e2"), completion("e3")], NOW)).ids == {"e3"}
 
     assert [found.event.id for found in await store.completions(0, 10)] == ["e1", "e2", "e3"]
     assert (await store.completions(0, 1))[0].event == first
@@ -137,7 +138,7 @@ async def test_whatever_is_stored_is_verified_and_comes_back(
     store = EventStore(any_database)
     await store.delete_recorded_before(NOW + timedelta(days=1))
 
-    assert await store.append(given_, NOW) == {event.id for event in given_}
+    assert (await store.append(given_, NOW)).ids == {event.id for event in given_}
 
     report = (await store.verify(None, 100))[0]
     assert (report.events, report.broken_at, report.missing) == (len(given_), None, 0)

@@ -10,10 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from arbiter.errors import LifecycleStateError
+from arbiter.orchestrator.performance.cursors import CursorInvalid
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.spool import SpoolRefused
 from arbiter.orchestrator.performance.store import EventStore
-from arbiter.orchestrator.performance.tracker import CursorInvalid, PerformanceTracker
+from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.storage.database import Database
 from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.protocols import Status
