@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
@@ -23,6 +23,9 @@ from arbiter.management.rendering import render
 from arbiter.serving.problems import problem
 
 __all__ = ["ProbeLayer", "Probes", "is_loopback", "presents_token"]
+
+GROUPS: Final = "/health/"
+"""Each group, and each check of it, has a path below this one."""
 
 _NOT_STORED: Final = {"Cache-Control": "no-store"}
 
@@ -45,10 +48,8 @@ class Probes:
             "/healthz": lambda exclude: health.health(exclude=exclude),
         }
         self._health = health
-
-    def answers(self, path: str) -> bool:
-        """Whether `path` is one of the probes."""
-        return path in self._reports or path.startswith("/health/")
+        self.paths: Final = frozenset(self._reports)
+        """Those that are not below `GROUPS`."""
 
     async def answer(self, request: Request) -> Response:
         """The report that was asked for: 200 for pass and warn, 503 for fail, 404 for an unknown group.
@@ -83,7 +84,7 @@ class Probes:
     def _report(self, path: str, exclude: Collection[str]) -> HealthReport:
         if path in self._reports:
             return self._reports[path](exclude)
-        group, _, check = path.removeprefix("/health/").partition("/")
+        group, _, check = path.removeprefix(GROUPS).partition("/")
         return self._health.health(group, check or None, exclude=exclude)
 
     def _presents_wrong_token(self, request: Request) -> bool:
@@ -99,15 +100,19 @@ class ProbeLayer:
     """An ASGI layer that answers the probes and passes everything else on."""
 
     def __init__(self, app: ASGIApp, probes: Probes) -> None:
-        self._app, self._probes = app, probes
+        self._app, self._probes, self._paths = app, probes, probes.paths
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, as ASGI asks."""
-        if scope["type"] == "http" and self._probes.answers(scope["path"]):
-            response = await self._probes.answer(Request(scope))
-            await response(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one connection, as ASGI asks; what is no probe costs no coroutine."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path in self._paths or path.startswith(GROUPS):
+                return self._answer(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._probes.answer(Request(scope))
+        await response(scope, receive, send)
 
 
 def is_loopback(request: Request) -> bool:

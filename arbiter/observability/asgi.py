@@ -110,7 +110,11 @@ class TelemetryMiddleware:
             requests.active -= 1
             ended = ended or perf_counter()
             error_type = _error_type(status, failure) if failure is not None or status >= 500 else ""
-            outcome = status or _unsaid(failure), _route(scope, root), error_type
+            if scope.get("root_path", "") == root:  # no mount was passed through
+                route = getattr(scope.get("route"), "path", "")
+            else:
+                route = _route_below(scope, root)
+            outcome = status or _unsaid(failure), route, error_type
             requests.record(outcome, ended - begun)
             if self._access_log:
                 _log(requests.method, scope["path"], ended - begun, outcome)
@@ -187,12 +191,10 @@ def _error_type(status: int, failure: BaseException | None) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _route(scope: Scope, root: str) -> str:
-    """The template that the router matched (`/v1/agents/{id}`), or "" where none did."""
+def _route_below(scope: Scope, root: str) -> str:
+    """The template that a mounted router matched (`/v1/agents/{id}`), or "" where none did."""
     route, below = scope.get("route"), scope.get("root_path", "")
-    template: str = "" if route is None else getattr(route, "path", "")
-    if below == root:
-        return template
+    template: str = getattr(route, "path", "")
     parameters = scope.get("path_params") or {}
     if any(f"{{{name}" not in template for name in parameters):
         return template  # a mount with parameters: its part of the path is no template

@@ -14,6 +14,8 @@ __all__ = ["Connection"]
 class Connection(BoundedProtocol):
     """uvicorn's connection, with a close that looks first whether a request has come."""
 
+    __slots__ = ()
+
     def leave(self, *, fresh_too: bool) -> None:
         """Close it if it is idle; else let the answer under way be its last.
 

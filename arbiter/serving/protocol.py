@@ -48,6 +48,10 @@ class BoundedConfig(uvicorn.Config):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
+    # Not in the instance's dictionary: past 30 attributes, and uvicorn has 28, CPython keeps one of another kind, and
+    # everything that uvicorn reads of its connection gets slower.
+    __slots__ = ("_bounds", "_chunk", "_is_too_large", "_patience", "_refused", "_unread")
+
     config: BoundedConfig
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -67,13 +71,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self.stop_waiting()
         super().connection_lost(exc)
 
+    # Called for each request, these name their parent: `super()` makes an object each time.
+
     def data_received(self, data: bytes) -> None:
         """Take what came, as long as it is not too much of nothing useful."""
         if self._refused:
             return
         self._chunk = len(data)
         self._unread += self._chunk
-        super().data_received(data)
+        HttpToolsProtocol.data_received(self, data)
+        cycle = self.cycle
+        if self._unread or cycle is None or cycle.response_complete:
+            self._look()  # else all of it was of use, for an answer that is under way
+
+    def _look(self) -> None:
         if self.transport.get_protocol() is not self or self.transport.is_closing():
             return  # a WebSocket now, or over
         if self._unread > self._bounds.head_bytes:
@@ -89,18 +100,18 @@ class BoundedProtocol(HttpToolsProtocol):
             self._is_too_large = True
             raise ValueError("head too large")  # ends the parser; send_400_response is asked next
         self._unread = 0
-        self.stop_waiting()
-        super().on_headers_complete()
+        if self._patience is not None:
+            self.stop_waiting()
+        HttpToolsProtocol.on_headers_complete(self)
 
     def on_body(self, body: bytes) -> None:
         """Some of the body is here."""
         self._unread = 0
-        super().on_body(body)
+        HttpToolsProtocol.on_body(self, body)
 
-    def on_message_complete(self) -> None:
-        """The whole request is here."""
+    def on_chunk_complete(self) -> None:
+        """The bytes around a part of the body were of use, too; a body in one piece ends with its last byte."""
         self._unread = 0
-        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words say less than ours
         """Answer what is no HTTP, or more of it than is read."""

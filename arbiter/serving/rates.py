@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Awaitable
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 
@@ -39,14 +40,13 @@ class RateLimit:
         self._full_at: OrderedDict[str, float] = OrderedDict()
         self._most = most
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, as ASGI asks."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one connection, as ASGI asks; what passes costs no coroutine."""
         if scope["type"] == "http" and self._settings.current.rate_per_s > 0:
             wait_s = self._take(self._caller(Request(scope)))
             if wait_s > 0:
-                await self._refuse(wait_s, scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                return self._refuse(wait_s, scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _take(self, caller: str) -> float:
         """Take one from the caller's bucket: 0, or in how many seconds there will be one."""

@@ -33,6 +33,9 @@ FRESH_S = 0.5
 UNWIND_S = 1.0
 """Seconds that a cancelled request gets to clean up, before anything that it uses is closed."""
 
+TICK_S = 1.0
+"""Seconds for which the date in the answers holds."""
+
 LOOK_S = 0.02
 """Seconds between two looks at the connections while they empty."""
 
@@ -101,6 +104,7 @@ class Server:
             self._traffic,
             bounds or Bounds(),
             http=Connection,
+            interface="asgi3",  # a layer that passes on what it is called with is no coroutine function
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -167,7 +171,7 @@ class Server:
             self._listener.close()
             return True
         self.announce_close()
-        self._uvicorn.should_exit = True
+        self._uvicorn.leave()
         deadline = time.monotonic() + drain_s
         await self._close_listener()
         telling = asyncio.ensure_future(self._traffic.tell_streams())
@@ -219,9 +223,25 @@ class Server:
 class _Quiet(uvicorn.Server):
     """uvicorn's server without its signal handlers, which belong to `App.run`, and without its way to stop."""
 
+    def __init__(self, config: BoundedConfig) -> None:
+        super().__init__(config)
+        self._left = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, Any, None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Renew the date that answers carry, once a second; uvicorn looks ten times whether it should end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._left.wait()
+
+    def leave(self) -> None:
+        """End the loop above."""
+        self.should_exit = True
+        self._left.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """`Server.stop` does all of it."""

@@ -7,7 +7,7 @@ by itself: it is told and closed as the drain begins, so that its client can go 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +23,8 @@ LEAVE_S = 1.0
 GOING_AWAY = 1001
 """RFC 6455, 7.4.1: "a server going down"."""
 
+_EVENTS = b"text/event-stream"
+
 LAST_EVENT = b"event: shutdown\ndata: the service is stopping\nretry: 1000\n\n"
 
 
@@ -35,95 +37,112 @@ class Traffic:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._open: set[_Exchange] = set()
+        self._requests = 0
+        self._streams: set[_Stream] = set()
         self._telling = self._cutting = False
 
     @property
     def in_flight(self) -> Mapping[str, int]:
         """How many `requests`, `streams` and `websockets` are open now; may be read from any thread."""
-        kinds = [exchange.kind for exchange in self._open.copy()]
-        return {kind: kinds.count(kind) for kind in ("requests", "streams", "websockets")}
+        kinds = [stream.kind for stream in self._streams.copy()]
+        return {"requests": self._requests, **{kind: kinds.count(kind) for kind in ("streams", "websockets")}}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # C901: parted, each part would be one more call for every request
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901
         """Serve one connection, as ASGI asks."""
-        if self._cutting and scope["type"] == "http":
+        if scope["type"] != "http":
+            await self._converse(scope, receive, send)
+            return
+        if self._cutting:
             await _refusal()(scope, receive, send)
             return
-        exchange = _Exchange(scope, send, self)
-        self._open.add(exchange)
+        # What an ordinary request pays is counted: two calls of `watched`, and no object of its own.
+        handler, started = asyncio.current_task(), False
+        stream: _Stream | None = None
+
+        def watched(message: Message) -> Awaitable[None]:
+            nonlocal started, stream
+            if started:
+                return send(message) if stream is None else stream.send(message)
+            started = message["type"] == "http.response.start"
+            for name, value in message.get("headers", ()):
+                if value.startswith(_EVENTS) and name.lower() == b"content-type":
+                    stream = _Stream("streams", send, handler)
+                    self._requests -= 1
+                    return self._open(stream, message)
+            return send(message)
+
+        self._requests += 1
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, receive, watched)
         except asyncio.CancelledError:
-            if not (self._cutting or exchange.told):
+            if not (self._cutting or (stream is not None and stream.told)):
                 raise
-            if scope["type"] == "http" and not exchange.started:
+            if not started:
                 await _refusal()(scope, receive, send)
         finally:
-            self._open.discard(exchange)
+            if stream is None:
+                self._requests -= 1
+            else:
+                self._streams.discard(stream)
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a WebSocket; before it is accepted there is nobody to tell."""
+        socket = _Stream("websockets", send, asyncio.current_task())
+
+        def watched(message: Message) -> Awaitable[None]:
+            return (
+                self._open(socket, message) if message["type"] == "websocket.accept" else socket.send(message)
+            )
+
+        self._streams.add(socket)
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if not (self._cutting or socket.told):
+                raise
+        finally:
+            self._streams.discard(socket)
+
+    async def _open(self, stream: _Stream, opening: Message) -> None:
+        self._streams.add(stream)
+        await stream.send(opening)
+        stream.is_open = True
+        if self._telling:
+            stream.telling = asyncio.ensure_future(stream.tell())
 
     async def tell_streams(self) -> None:
         """Tell every stream, and each that begins from now on, that this is its end; return when all have left."""
         self._telling = True
-        await asyncio.gather(*(one.tell() for one in self._open.copy() if one.is_stream))
+        await asyncio.gather(*(one.tell() for one in self._streams.copy() if one.is_open))
 
     def cut(self) -> None:
         """The drain is over: what is cancelled from now on, or comes only now, is answered with 503."""
         self._cutting = True
 
-    def opened(self, exchange: _Exchange) -> None:
-        """A request turned out to be a stream."""
-        if self._telling:
-            exchange.telling = asyncio.ensure_future(exchange.tell())
 
+class _Stream:
+    """One answer, or WebSocket, that has no end of its own.
 
-class _Exchange:
-    """One request or WebSocket, from its first message to its handler's return."""
+    Attributes:
+        kind: `streams` or `websockets`.
+        is_open: its client has heard of it, and can be told of its end.
+        told: it was.
+        telling: who sees to that, where it opened in the drain.
+    """
 
-    __slots__ = (
-        "_at_boundary",
-        "_scope",
-        "_send",
-        "_traffic",
-        "handler",
-        "kind",
-        "started",
-        "telling",
-        "told",
-    )
-
-    def __init__(self, scope: Scope, send: Send, traffic: Traffic) -> None:
-        self._scope, self._send, self._traffic = scope, send, traffic
-        self.kind = "websockets" if scope["type"] == "websocket" else "requests"
-        self.handler = asyncio.current_task()
-        self.started = self.told = False
+    def __init__(self, kind: str, send: Send, handler: asyncio.Task[Any] | None) -> None:
+        self.kind, self._send, self._handler = kind, send, handler
+        self.is_open = self.told = False
         self.telling: asyncio.Future[None] | None = None
         self._at_boundary = True
-
-    @property
-    def is_stream(self) -> bool:
-        return self.kind == "streams" or (self.kind == "websockets" and self.started)
 
     async def send(self, message: Message) -> None:
         if self.told:
             return  # its client is gone
-        kind = message["type"]
-        if not self.started and kind in {"http.response.start", "websocket.accept"}:
-            self.started = True
-            await self._send(message)
-            self._look_at(message)
-            return
         if self.kind == "streams" and (body := message.get("body")):
             self._at_boundary = body.endswith((b"\n\n", b"\r\n\r\n"))
         await self._send(message)
-
-    def _look_at(self, opening: Message) -> None:
-        """Is this the beginning of a stream?"""
-        if self.kind == "requests":
-            types = [value for name, value in opening.get("headers", ()) if name.lower() == b"content-type"]
-            if not types or not types[0].startswith(b"text/event-stream"):
-                return
-            self.kind = "streams"
-        self._traffic.opened(self)
 
     async def tell(self) -> None:
         """Send the client away; cancel a handler that does not notice."""
@@ -131,14 +150,14 @@ class _Exchange:
         farewell = asyncio.ensure_future(self._send(self._farewell()))
         # The server answers the handler's `receive()` with a disconnect once the farewell has left.
         waited: set[asyncio.Future[Any]] = {farewell}
-        if self.handler is not None:
-            waited.add(self.handler)
+        if self._handler is not None:
+            waited.add(self._handler)
         try:
             await asyncio.wait(waited, timeout=LEAVE_S)
         finally:
             farewell.cancel()
-            if self.handler is not None and not self.handler.done():
-                self.handler.cancel("its client was sent away")
+            if self._handler is not None and not self._handler.done():
+                self._handler.cancel("its client was sent away")
 
     def _farewell(self) -> Message:
         if self.kind == "websockets":
