@@ -56,7 +56,7 @@ class Infrastructure(Container):
     oversight = providers.Singleton(SettingsOversight, settings.itself)
 
     clock = providers.Singleton(SystemClock)
-    background = providers.Singleton(Background, clock)
+    background = providers.Singleton(Background, clock, settings.latest(lambda s: s.lifecycle))
     recent = providers.Singleton(RecentEvents, clock)
     lifecycle_metrics = providers.Singleton(LifecycleMetrics)
     process_metrics = providers.Singleton(ProcessMetrics)

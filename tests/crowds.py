@@ -16,7 +16,19 @@ import httpx2
 
 from tests.processes import Service, probe, running, until
 
-__all__ = ["Crowded", "Killed", "kill_again_and_again", "stop_in_a_crowd"]
+__all__ = [
+    "AGENT",
+    "KEEPS_ALL",
+    "Connection",
+    "Crowded",
+    "Killed",
+    "begin",
+    "finish",
+    "in_flight",
+    "kill_again_and_again",
+    "route",
+    "stop_in_a_crowd",
+]
 
 AGENT = {
     "id": "ada",
@@ -56,18 +68,15 @@ async def stop_in_a_crowd(folder: Path, crowd: int) -> Crowded:
     with running(folder, *KEEPS_ALL, *BUDGETS) as service:
         httpx2.post(f"{service.url}/v1/agents", json=AGENT).raise_for_status()
         port = int(service.url.rpartition(":")[2])
-        before = Counter[int]()
-        for _ in range(0, crowd, 100):
-            opened = await asyncio.gather(*(_begin(port) for _ in range(min(100, crowd))))
-            before.update(await asyncio.gather(*map(_finish, opened)))
-        waiting = [await _begin(port) for _ in range(crowd)]
-        await asyncio.to_thread(until, lambda: _in_flight(service) == crowd, what="the crowd")
+        before = await route(port, crowd, connections=min(100, crowd))
+        waiting = [await begin(port) for _ in range(crowd)]
+        await asyncio.to_thread(until, lambda: in_flight(service) == crowd, what="the crowd")
         begun = time.monotonic()
         service.process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(
             until, lambda: probe(f"{service.url}/livez") == 0, what="the listener to close"
         )
-        answers = Counter(await asyncio.gather(*map(_finish, waiting)))
+        answers = Counter(await asyncio.gather(*map(finish, waiting)))
         code = await asyncio.to_thread(service.process.wait, 60)
         stop_s = time.monotonic() - begun
     with running(folder) as again:
@@ -76,15 +85,40 @@ async def stop_in_a_crowd(folder: Path, crowd: int) -> Crowded:
     return Crowded(answers, offered, summary["by_type"]["routing_decision"], code, stop_s)
 
 
-async def _begin(port: int) -> Connection:
+async def route(port: int, tasks: int, *, connections: int) -> Counter[int]:
+    """Have so many tasks routed, one after the other on each of so many connections; the statuses of the answers."""
+
+    async def send(number: int) -> list[int]:
+        connection = await begin(port)
+        answers = [await answered(connection)]
+        for _ in range(number - 1):
+            connection[1].write(HEAD + TASK[:HALF])
+            answers.append(await answered(connection))
+        connection[1].close()
+        return answers
+
+    shares = [tasks // connections + (number < tasks % connections) for number in range(connections)]
+    return Counter(answer for answers in await asyncio.gather(*map(send, shares)) for answer in answers)
+
+
+async def begin(port: int) -> Connection:
+    """A connection on which half of a request has been sent."""
     reader, writer = await asyncio.open_connection("localhost", port)
     writer.write(HEAD + TASK[:HALF])
     await writer.drain()
     return reader, writer
 
 
-async def _finish(connection: Connection) -> int:
-    """The status of a whole answer, 0 where none came."""
+async def finish(connection: Connection) -> int:
+    """The status of a whole answer, 0 where none came; then the connection is closed."""
+    try:
+        return await answered(connection)
+    finally:
+        connection[1].close()
+
+
+async def answered(connection: Connection) -> int:
+    """Send the rest of the request; the status of a whole answer, 0 where none came."""
     reader, writer = connection
     try:
         writer.write(TASK[HALF:])
@@ -93,12 +127,11 @@ async def _finish(connection: Connection) -> int:
         await reader.readexactly(int(length.split(b":")[1]))
     except (OSError, asyncio.IncompleteReadError):
         return 0
-    finally:
-        writer.close()
     return int(head[9:12])
 
 
-def _in_flight(service: Service) -> int:
+def in_flight(service: Service) -> int:
+    """How many requests are being answered."""
     return int(httpx2.get(f"{service.management}/tasks").json()["in_flight"]["requests"])
 
 

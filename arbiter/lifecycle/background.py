@@ -7,8 +7,9 @@
             self._background.every("stock.count", 60, self.count)
             self._background.keep("stock.listen", self.listen, on_failure="degrade")
 
-What fails is begun again after 1, 2, 4, 8 and 16 seconds; a sixth failure in a row ends the process (70), or fails the
-health check `background`, as its policy says. What has run well for a minute, or through one period, counts anew.
+What fails is begun again after 1, 2, 4, 8 and 16 seconds (`lifecycle.restart_after_s`, `lifecycle.restarts`); a sixth
+failure in a row ends the process (70), or fails the health check `background`, as its policy says. What has run well for
+a minute, or through one period, counts anew.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ import structlog
 
 from arbiter.checks import health_check
 from arbiter.errors import LifecycleError
-from arbiter.protocols import CheckResult, Clock, Measurement, Status
+from arbiter.lifecycle.settings import LifecycleSettings
+from arbiter.protocols import CheckResult, Clock, Live, Measurement, Status
 
 __all__ = ["Background", "Policy", "TaskGaveUp", "TaskView"]
 
-RESTARTS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds before each new attempt after a failure in a row."""
+LONGEST_S = 3600.0
+"""Seconds that no new attempt is put off by more than."""
 
 WELL_S = 60.0
 """Seconds of running after which earlier failures no longer count."""
@@ -102,10 +104,12 @@ class Background:
 
     Args:
         clock: measures periods and waits.
+        settings: how often, and after how long, what failed is begun again; the section's defaults where None.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, settings: Live[LifecycleSettings] | None = None) -> None:
         self._clock = clock
+        self._settings: Live[LifecycleSettings] = settings or _Defaults()
         self._tasks: dict[str, _Task] = {}
         self._is_running = False
         self.on_give_up: Callable[[TaskGaveUp], None] | None = None
@@ -255,19 +259,26 @@ class Background:
         return True
 
     async def _after_failure(self, task: _Task) -> bool:
-        if task.kind == "once" or task.failures > len(RESTARTS_S) or not self._is_running:
+        settings = self._settings.current
+        if task.kind == "once" or task.failures > settings.restarts or not self._is_running:
             self._enter(task, _State.FAILED)
             if task.kind != "once" and self._is_running:
                 self._give_up(task)
             return False
         self._enter(task, _State.BACKING_OFF)
-        await self._clock.sleep(RESTARTS_S[task.failures - 1])
+        await self._clock.sleep(min(settings.restart_after_s * 2 ** (task.failures - 1), LONGEST_S))
         return True
 
     def _give_up(self, task: _Task) -> None:
         log.error("background.gave_up", task=task.name, on_failure=task.on_failure, error=task.last_error)
         if task.on_failure == "stop" and self.on_give_up is not None:
-            self.on_give_up(TaskGaveUp(task.name, len(RESTARTS_S)))
+            self.on_give_up(TaskGaveUp(task.name, task.failures - 1))
 
     def _enter(self, task: _Task, state: _State) -> None:
         task.state, task.since = state, self._clock.now()
+
+
+class _Defaults:
+    """The section as it is without any setting."""
+
+    current = LifecycleSettings()

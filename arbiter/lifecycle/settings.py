@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from arbiter.section import Section
+from arbiter.section import LIVE, Section
 
 __all__ = ["ComponentBudget", "LifecycleSettings"]
 
@@ -58,6 +58,10 @@ class LifecycleSettings(Section):
     """What the platform allows between its signal and killing the process (Kubernetes:
     `terminationGracePeriodSeconds`). Nothing waits for it: `total_s` is compared with it, and a warning says when it
     does not fit."""
+    restarts: Annotated[int, LIVE] = Field(default=5, ge=0, le=100)
+    """How often in a row a background task that fails is begun again before it is given up."""
+    restart_after_s: Annotated[float, LIVE] = Field(default=1.0, gt=0, le=3600)
+    """How long after its first failure it is begun again; twice as long after each further one in a row."""
     components: dict[str, ComponentBudget] = Field(default_factory=dict)
     """Budgets of single components by provider name: `[lifecycle.components.database]`, `start_s = 120`."""
 
