@@ -16,7 +16,7 @@ from random import Random
 from statistics import fmean, stdev
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from arbiter.orchestrator.routing.board import Board, Weights
 from arbiter.orchestrator.routing.contents import ArmRow
@@ -41,16 +41,21 @@ _FAILED: Final = 0.05
 """The success rate of an agent while it fails."""
 
 
+def _once_each(strategies: tuple[StrategyName, ...]) -> tuple[StrategyName, ...]:
+    return tuple(dict.fromkeys(strategies))
+
+
 class Plan(WireModel):
     """What is simulated."""
 
     population: PopulationKind = "stationary"
     """`stationary`: abilities stay. `drifting`: each wanders. `failing`: the best one fails for the middle third."""
-    strategies: tuple[StrategyName, ...] = ("epsilon-greedy", "ucb1", "thompson", "round-robin")
+    strategies: Annotated[tuple[StrategyName, ...], Field(min_length=1), AfterValidator(_once_each)] = (
+        "epsilon-greedy", "ucb1", "thompson", "round-robin",
+    )  # fmt: skip
+    """Each once. Nobody carries anything in a simulation: `least-loaded` then takes the best score, and never explores."""
     agents: int = Field(default=10, ge=1, le=1000)
-    abilities: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
-        default=None, min_length=1, max_length=1000
-    )
+    abilities: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(default=None, max_length=1000)
     """The agents' success rates at the beginning, in place of `agents` that are drawn between 0.2 and 0.9."""
     rounds: int = Field(default=1000, ge=1, le=1_000_000)
     runs: int = Field(default=10, ge=1, le=1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from arbiter.orchestrator.cli.simulate import plotted
 from arbiter.orchestrator.cli.simulate import simulate as command
@@ -75,6 +76,23 @@ def test_no_strategy_beats_the_best_agent(population: str) -> None:
     for found in report.curves:
         assert found.regret_by_round[0] >= 0
         assert list(found.regret_by_round) == sorted(found.regret_by_round)
+
+
+def test_a_strategy_is_compared_once_however_often_it_is_named() -> None:
+    """Twice the same would be two letters of one curve; none at all is refused."""
+    plan = Plan.model_validate({"strategies": ["ucb1", "thompson", "ucb1"]})
+
+    assert plan.strategies == ("ucb1", "thompson")
+    with pytest.raises(ValidationError):
+        Plan(strategies=())
+
+
+def test_an_impossible_ability_is_one_fault() -> None:
+    """A rate of 1.5 is named with its place, and nothing else is."""
+    with pytest.raises(ValidationError) as caught:
+        Plan.model_validate({"abilities": [0.5, 1.5]})
+
+    assert [fault["loc"] for fault in caught.value.errors()] == [("abilities", 1)]
 
 
 def test_the_command_prints_a_table_and_a_plot_or_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arbiter.errors import ArbiterError
+from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.serving.problems import FieldError, problem, problem_of
 from arbiter.tracing import record_error
 
@@ -45,6 +46,8 @@ async def answer(request: Request, error: Exception) -> Response:
             return _invalid(request, error)
         case HTTPException():
             return _http(request, error)
+        case StorageUnavailable():
+            return _away()
         case ArbiterError():
             answered = problem_of(error)
             if answered.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -84,6 +87,17 @@ class Unforeseen:
             if started or scope["type"] != "http":
                 raise  # half an answer is out: only closing the connection tells the client
             await (await answer(Request(scope), error))(scope, receive, send)
+
+
+def _away() -> Response:
+    # Not an `Unavailable` of its own: to a circuit breaker a database that is away is a failure and no answer.
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "storage-unavailable",
+        "The database does not answer; nothing was changed, as far as is known.",
+        hint="Ask again later; the health of the service says more.",
+        headers={"Retry-After": "1"},
+    )
 
 
 def _tell(scope: Scope, error: Exception) -> None:

@@ -88,6 +88,11 @@ def _show(report: Report) -> None:
             f"{curve.best_share:.0%}",
         )
     console.print(table)
+    if "least-loaded" in plan.strategies:
+        console.print(
+            "Nobody carries anything here: least-loaded takes the best score, without a trial.",
+            soft_wrap=True,
+        )
     console.print("\n".join(plotted(report)), markup=False)
 
 

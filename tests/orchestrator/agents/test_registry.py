@@ -52,7 +52,7 @@ class Away(AgentStore):
 
 
 async def test_001_a1_a_registered_agent_is_there_at_once(any_database: Database) -> None:
-    """001 A1: it stands at the prior, available, without load, and a query finds it."""
+    """001 A1: it stands at the prior, available, without load, its capabilities at version 1, and a query finds it."""
     clock = FakeClock()
     async with running(AgentStore(any_database), clock=clock) as registry:
         agent = await registry.register(draft("a", limit=4))
@@ -62,6 +62,8 @@ async def test_001_a1_a_registered_agent_is_there_at_once(any_database: Database
         assert agent.status is AgentStatus.AVAILABLE
         assert agent.current_load.active_tasks == 0
         assert agent.registered_at == agent.last_active_at == clock.now()
+        (version,) = (await registry.history("a")).capabilities
+        assert (version.version, version.old, version.new) == (1, None, agent.capabilities)
         assert await found(registry, AgentQuery()) == ["a"]
 
 
@@ -313,9 +315,9 @@ async def test_status_lasts(any_database: Database) -> None:
 
 
 @pytest.mark.parametrize("status", AgentStatus)
-async def test_a_status_is_itself_and_no_load(database: Database, status: AgentStatus) -> None:
+async def test_a_status_is_itself_and_no_load(any_database: Database, status: AgentStatus) -> None:
     """Whatever the status, load is what was reserved: nobody is made to look full in order to look away."""
-    async with running(AgentStore(database)) as registry:
+    async with running(AgentStore(any_database)) as registry:
         await registry.register(draft("a", limit=4))
         registry.reserve("a")
         before = (await registry.get("a")).current_load

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from arbiter.errors import DeadlineExceeded, Rejected, Unavailable
 from arbiter.orchestrator.api.refusals import install
+from arbiter.orchestrator.storage.errors import StorageError, StorageUnavailable
 from tests.orchestrator.kit import Served, Serving, agent, problem_code
 
 JSON = {"Content-Type": "application/json"}
@@ -184,17 +185,20 @@ def raising(error: Exception) -> httpx2.AsyncClient:
         (Rejected("registry.query"), 503, "rejected", "1"),
         (Unavailable("Not now.", retry_after_s=0.1), 503, "unavailable", "1"),
         (DeadlineExceeded("router.route", 5), 504, "deadline-exceeded", None),
+        (StorageUnavailable("connection to 10.0.0.1 refused"), 503, "storage-unavailable", "1"),
+        (StorageError("no such column"), 500, "internal", None),
     ],
 )
-async def test_a_guards_refusal_is_told_as_such(
+async def test_what_is_not_the_callers_fault_is_told_as_such(
     error: Exception, status: int, code: str, retry_after: str | None
 ) -> None:
-    """Rejections are 503 with Retry-After in whole seconds; a passed deadline is 504."""
+    """Rejections and a database that is away are 503 with Retry-After in whole seconds; a passed deadline is 504."""
     async with raising(error) as http:
         answer = await http.get("/x")
 
     assert (answer.status_code, problem_code(answer)) == (status, code)
     assert answer.headers.get("retry-after") == retry_after
+    assert "10.0.0.1" not in answer.text
 
 
 async def test_the_unforeseen_is_logged_and_not_shown() -> None:

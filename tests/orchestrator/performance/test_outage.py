@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
+import httpx2
+
 from arbiter.settings.sources import Sources
 from containers.application import Application
 from tests.orchestrator.performance.kit import completion
@@ -56,7 +58,10 @@ class Wire:
 async def test_an_outage_loses_nothing_and_the_circuit_closes_again(
     postgres_server: Postgresql, migrated_template: str, tmp_path: Path
 ) -> None:
-    """Every record of the outage is acknowledged from the spool, and stored in order, once, when the wire is back."""
+    """Every record of the outage is acknowledged from the spool, and stored in order, once, when the wire is back.
+
+    What cannot go on without the database is 503, to be tried again.
+    """
     database = postgres_server.new_database(migrated_template).rpartition("/")[2]
     wire = Wire(postgres_server.port)
     await wire.join()
@@ -71,7 +76,8 @@ async def test_an_outage_loses_nothing_and_the_circuit_closes_again(
     }
     container.settings.read_from(Sources(directory=tmp_path, environment="test", overrides=overrides))
 
-    async with container:
+    transport = httpx2.ASGITransport(container.http())
+    async with container, httpx2.AsyncClient(transport=transport, base_url="http://arbiter.test") as http:
         record, breaker = container.tracker().record, container.breakers().get("tracker.record")
         assert await record(completion("e0")) is True
 
@@ -80,13 +86,21 @@ async def test_an_outage_loses_nothing_and_the_circuit_closes_again(
         assert await container.tracker().record_all([completion(f"f{number}") for number in range(3)]) == 3
         assert (acknowledged, breaker.current_state) == ([True] * 7, "open")
 
+        events = {"events": [{"id": "g1", "type": "task_execution_start"}]}
+        assert (await http.post("/v1/performance/events", json=events)).json() == {"new": 1, "known": 0}
+        refused = await http.post("/v1/tasks/route", json={"task_id": "t", "task_type": "code-review"})
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (
+            503,
+            "storage-unavailable",
+        )
+
         await wire.join()
         async with asyncio.timeout(10):
             while breaker.current_state != "closed":
                 await record(completion("e8"))
         summary = await container.tracker().summary()
 
-    assert summary.events == 9 + 3
+    assert summary.events == 9 + 3 + 1
     assert files_in(tmp_path / "spool") == []
     await wire.cut()
 
