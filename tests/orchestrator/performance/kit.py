@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from arbiter.orchestrator.performance.contents import Store, Stored
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
@@ -16,7 +17,7 @@ from arbiter.protocols import EventSink
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 
-__all__ = ["NOW", "Switched", "completion", "counted", "decision", "tracking"]
+__all__ = ["NOW", "Switched", "completion", "counted", "decision", "resident_mb", "tracking"]
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -96,3 +97,9 @@ async def tracking(
 def counted(tracker: PerformanceTracker, name: str) -> float:
     """One of the tracker's numbers."""
     return next(one.value for one in tracker.measurements() if one.name == f"arbiter.tracker.{name}")
+
+
+def resident_mb() -> float:
+    """Megabytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.storage.database import Database
-from tests.orchestrator.performance.kit import NOW, completion, counted, tracking
+from tests.orchestrator.performance.kit import NOW, completion, counted, resident_mb, tracking
 
 CONCURRENT = 10_000
 DAY = 24 * 60 * 1000
@@ -80,9 +79,3 @@ async def test_004_a6_a_day_at_a_thousand_a_minute_takes_less_than_200_mb(databa
         assert counted(tracker, "flushed") == DAY + 10_000
         assert (await tracker.summary()).events == DAY + 10_000
         assert grown < 200
-
-
-def resident_mb() -> float:
-    """Megabytes of this process in memory."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
