@@ -25,6 +25,7 @@ async def asking(application: Applications, folder: Path) -> AsyncIterator[tuple
     settings = {
         "storage.url": f"sqlite:///{folder / 'arbiter.db'}",
         "caws.record": f"{folder / 'verdicts.jsonl'}",
+        "routing.acknowledge": "commit",  # told from the journal, a decision is no span of the database's
     }
     async with application(Application, settings=settings) as arbiter:
         transport = httpx2.ASGITransport(arbiter.asgi())

@@ -64,6 +64,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Receiver, str]:
             *LOGGED,
             "observability.exporter=otlp",
             "observability.access_log=true",
+            "routing.acknowledge=commit",  # told from the journal, a decision is no span of the database's
             f"observability.otlp_endpoint={collector.endpoint}",
         ) as service,
     ):
