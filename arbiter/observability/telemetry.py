@@ -26,7 +26,6 @@ from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 from arbiter.observability.delivery import CountedSpans, Delivery, FlushReport
 from arbiter.observability.exporters import log_exporter, metric_exporter, span_exporter
 from arbiter.observability.instruments import Instruments
-from arbiter.observability.log_export import LogExport
 from arbiter.observability.propagation import propagator_of
 from arbiter.observability.push import MetricPush
 from arbiter.observability.records import Memory, MetricRecord
@@ -36,6 +35,7 @@ from arbiter.observability.variables import Variables
 from arbiter.protocols import Live, Measurement, MetricSource
 
 if TYPE_CHECKING:
+    from arbiter.observability.log_export import LogExport
     from arbiter.observability.prometheus import PrometheusPage
 
 __all__ = ["Telemetry"]
@@ -92,6 +92,8 @@ class Telemetry:
             self._metrics(variables, resource) if metrics else NoOpMeterProvider()
         )
         if not variables.disabled and (exporter := log_exporter(variables.destination("logs"))):
+            from arbiter.observability.log_export import LogExport  # noqa: PLC0415  few send their lines anywhere
+
             self._logs = LogExport(exporter, resource)
         elif not variables.disabled and variables.destination("logs").kind == "memory":
             self._keeps_lines = True

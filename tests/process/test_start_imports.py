@@ -30,6 +30,7 @@ LATER = (
     "alembic",  # an older database
     "prometheus_client",  # a scrape
     "opentelemetry.exporter",  # a collector
+    "opentelemetry.sdk._logs",
     "rich",  # words on a screen
     "pydantic.v1",  # nobody
     "dependency_injector.wiring",  # a wired container
