@@ -39,6 +39,16 @@ class Hanging(Part):
         await asyncio.Event().wait()
 
 
+class Stubborn(Part):
+    async def start(self):
+        print("holding on", flush=True)
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                pass
+
+
 def stubborn(first):
     yield Part()
     leave_a_thread()
@@ -166,27 +176,46 @@ def test_s09_a_stop_during_the_import_ends_at_once_with_0(tmp_path: Path) -> Non
         assert "Traceback" not in started.said()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("phase", "number", "code", "settings"),
+    [
+        ("pre-drain", signal.SIGTERM, 143, ("lifecycle.pre_drain_s=60",)),
+        ("stopping", signal.SIGTERM, 143, ("lifecycle.hook_s=60", "lifecycle.hooks_s=60")),
+        ("stopping", signal.SIGINT, 130, ("lifecycle.hook_s=60", "lifecycle.hooks_s=60")),
+    ],
+)
 def test_s02_a_second_signal_ends_the_process_and_says_what_was_pending(
-    tmp_path: Path, number: int, code: int
+    tmp_path: Path, phase: str, number: int, code: int, settings: tuple[str, ...]
 ) -> None:
-    """While a hook hangs, a second signal exits with 128 + its number, and one line names the hooks left."""
-    settings = ("lifecycle.hook_s=60", "lifecycle.hooks_s=60", "lifecycle.total_s=90")
-    with shop(tmp_path, "Singleton(Hanging", *settings) as started:
+    """In the pre-drain, or while a hook hangs: exit with 128 + its number, and one line that names the hooks left."""
+    with shop(tmp_path, "Singleton(Hanging", "lifecycle.total_s=90", *settings) as started:
         started.ready()
         started.process.send_signal(signal.SIGUSR1)
         until(lambda: "arbiter: running, in flight" in started.said(), what="the dump")
         started.process.send_signal(signal.SIGTERM)
-        until(lambda: _phase(started) == "stopping", what="the hooks")
+        until(lambda: _phase(started) == phase, what=phase)
         started.process.send_signal(number)
         ended = started.process.wait(5)
         lines = started.said().splitlines()
 
     (forced,) = [json.loads(line) for line in lines if "shutdown.forced" in line]
     assert ended == code
-    assert forced["phase"] == "stopping"
+    assert forced["phase"] == phase
     assert "second" in forced["pending"]
     assert any(line.startswith("Task arbiter.heartbeat") for line in lines)
+
+
+def test_s02_a_second_signal_ends_a_start_that_does_not_give_up(tmp_path: Path) -> None:
+    """A part that holds on to its start in spite of the first signal goes with the second one."""
+    with shop(tmp_path, "Singleton(Stubborn", "lifecycle.total_s=90") as started:
+        until(lambda: probe(f"{started.management}/livez") == 200, limit_s=60, what="liveness")
+        until(lambda: "holding on" in started.said(), limit_s=60, what="the start")
+        started.process.send_signal(signal.SIGTERM)
+        until(lambda: "app.start.cancelled" in started.said(), what="the start to be given up")
+        started.process.send_signal(signal.SIGTERM)
+
+        assert started.process.wait(5) == 143
+    assert "shutdown.forced" in started.said()
 
 
 @pytest.mark.parametrize(
