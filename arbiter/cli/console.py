@@ -61,8 +61,9 @@ def report(error: BaseException) -> None:
     console = error_console()
     message, hint = _words(error)
     console.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
-    for cause in _causes(error):
-        console.print(f"[bold]Cause:[/] {escape(_words(cause)[0])}", soft_wrap=True)
+    # Each once: a library may raise the same anew at each of its levels.
+    for cause in dict.fromkeys(_words(cause)[0] for cause in _causes(error)):
+        console.print(f"[bold]Cause:[/] {escape(cause)}", soft_wrap=True)
     if hint:
         console.print(f"[bold]Hint:[/]  {escape(hint)}", soft_wrap=True)
     if _asked.is_set() or os.environ.get("ARBITER_TRACEBACK") == "1":

@@ -57,7 +57,7 @@ class Changes:
         try:
             loggers.set_level(None if name == "root" else name, level)
         except Invalid as error:
-            raise _invalid("level", f"{error.message} {error.hint}") from None
+            raise _invalid("level", f"is not a log level, {error.hint.rstrip('.').lower()}") from None
         after = _level_of(loggers, name)
         return Change(before, after, as_json({"name": name, **after}))
 

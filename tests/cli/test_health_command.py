@@ -101,8 +101,10 @@ async def test_one_json_document_for_scripts(ask: Ask, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("command", ["health", "status"])
 def test_where_nobody_answers_is_2_with_a_hint(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """An instance that is not there is neither well nor ill."""
+    """An instance that is not there is neither well nor ill; why is said once."""
     code = run([command, "--management", f"http://127.0.0.1:{free_port()}"])
+    said = capsys.readouterr().err
 
     assert code == 2
-    assert "Hint:" in capsys.readouterr().err
+    assert said.count("Cause:") == 1
+    assert "Hint:" in said

@@ -162,6 +162,16 @@ async def test_what_cannot_be_used_is_refused_by_a_problem(
     assert audit == []
 
 
+async def test_a_level_that_there_is_not_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    """The detail is a sentence that names the field, and every level."""
+    async with management(tmp_path) as port:
+        answer = await port.http.post("/loggers/app", json={"level": "loud"}, headers=TOKEN)
+
+    assert (
+        answer.json()["detail"] == "level is not a log level, one of debug, info, warning, error, critical."
+    )
+
+
 async def test_the_last_two_hundred_events_are_shown(tmp_path: Path) -> None:
     """`/events` keeps the newest 200, without the calls that breakers reject by the thousand."""
     async with management(tmp_path) as port:
