@@ -398,12 +398,10 @@ class Lifecycle(RuleBasedStateMachine):
 
 
 TestLifecycle = Lifecycle.TestCase
-TestLifecycle.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+TestLifecycle.settings = settings(max_examples=60, stateful_step_count=12)
 
 
 @pytest.mark.soak
 def test_lifecycle_for_long() -> None:
     """The same over two thousand graphs."""
-    run_state_machine_as_test(
-        Lifecycle, settings=settings(max_examples=2000, stateful_step_count=25, deadline=None)
-    )
+    run_state_machine_as_test(Lifecycle, settings=settings(max_examples=2000, stateful_step_count=25))

@@ -126,7 +126,7 @@ def _provider(world: World, number: int, node: Node, needs: list[Any]) -> Any:
     return providers.Singleton(lambda *_: working, *needs)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_nothing_outlives_what_it_is_built_on(data: st.DataObject) -> None:
     """A resource is open whenever something built on it is in use, and everything that started stops once."""

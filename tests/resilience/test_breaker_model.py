@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -15,6 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from arbiter.errors import DeadlineExceeded, NotFound, Rejected
 from arbiter.resilience.outcome import Outcome
 from tests.resilience.kit import OwnError, World, turns
+
+pytestmark = pytest.mark.timeout(300)  # 2,000 examples are 20 s of processor time
 
 HELD = ("forced-open", "disabled", "observe-only")
 WAYS = {
@@ -200,7 +203,7 @@ class Windowed(Breaker):
 
 
 TestBreaker = Breaker.TestCase
-TestBreaker.settings = settings(max_examples=2_000, stateful_step_count=20, deadline=None)
+TestBreaker.settings = settings(max_examples=2_000, stateful_step_count=20)
 
 TestWindowed = Windowed.TestCase
-TestWindowed.settings = settings(max_examples=300, stateful_step_count=20, deadline=None)
+TestWindowed.settings = settings(max_examples=300, stateful_step_count=20)

@@ -31,7 +31,6 @@ CHECKS = (
 )
 BOUNDED = settings(
     max_examples=6,
-    deadline=None,
     derandomize=True,
     database=None,
     phases=(Phase.explicit, Phase.generate),

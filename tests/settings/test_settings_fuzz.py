@@ -105,14 +105,14 @@ def only_snapshot_or_report(
         assert report.encode()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(tables=st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=4), max_size=3))
 def test_any_toml_gives_settings_or_a_report(tables: dict[str, dict[str, object]]) -> None:
     """Well-formed TOML of any shape only ever gives a snapshot or a ConfigurationError."""
     only_snapshot_or_report(toml_of(tables).encode(), {}, {}, "production")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     raw=st.binary(max_size=200)
     | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
@@ -122,7 +122,7 @@ def test_any_bytes_give_settings_or_a_report(raw: bytes) -> None:
     only_snapshot_or_report(raw, {}, {}, "development")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     environ=st.dictionaries(
         st.lists(NAMES, min_size=1, max_size=5).map(lambda names: "ARBITER_" + "__".join(names).upper()),
@@ -136,7 +136,7 @@ def test_any_variables_give_settings_or_a_report(environ: dict[str, str], overri
     only_snapshot_or_report(b"[default.registry]\nmax_agents = 3\n", environ, overrides, "production")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=st.lists(
         st.dictionaries(

@@ -121,7 +121,7 @@ async def test_each_http_request_is_pinned(tmp_path: Path) -> None:
     assert source.pins == set()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(["begin", "end first", "end last", "reload"]), max_size=20))
 def test_every_pin_holds_its_snapshot_whatever_comes_in_between(steps: list[str]) -> None:
     """However beginnings, ends and reloads interleave, each unit of work reads what was in force as it began."""

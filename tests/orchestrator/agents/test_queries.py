@@ -254,7 +254,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(changes=CHANGES, asked=st.tuples(st.sampled_from([None, "t", "u"]), WORDS, WORDS))
 def test_a_ranking_that_follows_is_one_that_is_made_anew(
     changes: list[tuple[str, str, set[str], set[str]]], asked: tuple[str | None, set[str], set[str]]

@@ -347,7 +347,7 @@ async def test_the_check_looks_at_memory_and_store(any_database: Database) -> No
             await registry.check()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.sampled_from(["", "k1", "k2"])), max_size=20)
 )

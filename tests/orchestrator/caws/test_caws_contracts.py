@@ -85,8 +85,8 @@ def test_a_path_cannot_leave_the_folder(tmp_path: Path) -> None:
 
 def test_no_content_takes_long() -> None:
     """Comments and texts that never end are read once."""
-    began = time.perf_counter()
+    began = time.thread_time()
     for content in ("type A {" + "/*" * 100_000, 'type A {"""' * 20_000, "type A {" + '"' * 100_001):
         wrong("graphql", "a.graphql", content)
 
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0

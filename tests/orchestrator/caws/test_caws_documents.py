@@ -170,7 +170,7 @@ def test_paths_are_json_pointers() -> None:
 
 
 @given(TREES)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 async def test_any_tree_gets_a_verdict_or_a_refusal(tree: Any) -> None:
     """Whatever YAML is sent, as a tree that another library wrote, nobody sees a traceback."""
     document = yaml.safe_dump(tree, allow_unicode=True)
@@ -179,7 +179,7 @@ async def test_any_tree_gets_a_verdict_or_a_refusal(tree: Any) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=10), JSON, max_size=4))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 async def test_any_json_object_is_read(tree: dict[str, Any]) -> None:
     """A JSON object is a mapping to YAML, whatever stands in it."""
     assert isinstance(await VALIDATOR.validate(json.dumps(tree)), Judgement)
@@ -190,7 +190,7 @@ async def test_any_json_object_is_read(tree: dict[str, Any]) -> None:
         st.text(max_size=200), st.binary(max_size=200), st.text("[]{}:-,&*!|>'\"%@`#a1 \n\t<", max_size=80)
     )
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 async def test_any_text_gets_a_verdict_or_a_refusal(document: str | bytes) -> None:
     """Nor when it is no YAML at all."""
     assert isinstance(await verdict_or_refusal(document), Judgement | NotAMapping)

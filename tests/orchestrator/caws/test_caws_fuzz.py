@@ -101,7 +101,7 @@ def mutated(seed: str, draw: random.Random) -> str:
 
 @pytest.mark.parametrize("ruleset", [*RULESETS, "caws-8+arbiter"])
 @given(tree=st.dictionaries(st.sampled_from(NAMES), TREES, max_size=8))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 async def test_any_tree_gets_an_answer_under_any_rules(ruleset: str, tree: dict[str, Any]) -> None:
     """Trees of any shape under the keys that the rules look at."""
     await answered(yaml.safe_dump(tree, allow_unicode=True), ruleset)
@@ -109,7 +109,7 @@ async def test_any_tree_gets_an_answer_under_any_rules(ruleset: str, tree: dict[
 
 @pytest.mark.parametrize("ruleset", [*RULESETS, "caws-8+arbiter"])
 @given(seed=st.sampled_from(SEEDS), number=st.integers(0, 2**32))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 async def test_any_mutation_of_the_sample_gets_an_answer(ruleset: str, seed: str, number: int) -> None:
     """Specs that nearly are ones, with a change and a waiver to hold them against."""
     document = mutated(seed, random.Random(number))  # noqa: S311  repeatable, not secret
@@ -120,7 +120,7 @@ async def test_any_mutation_of_the_sample_gets_an_answer(ruleset: str, seed: str
 
 
 @given(st.one_of(TREES.map(yaml.safe_dump), st.text(max_size=60)))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 async def test_any_file_beside_the_spec_gets_an_answer(text: str) -> None:
     """As policy, as waiver and as report."""
     odd = Attachment("odd", text)
@@ -130,7 +130,7 @@ async def test_any_file_beside_the_spec_gets_an_answer(text: str) -> None:
 
 
 @given(st.text('-+@ ,/ab\n\t0123456789{}=>"\\', max_size=80))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_text_is_a_change_or_is_refused(text: str) -> None:
     """As diff and as numstat."""
     for read in (change_of_diff, change_of_numstat):

@@ -135,7 +135,7 @@ def test_a_torn_last_line_stops_the_record(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_bytes_get_an_answer(content: bytes) -> None:
     """Whatever stands in the file, it is intact or named, never a traceback."""
     found = verified(content)

@@ -129,11 +129,11 @@ def test_xml_is_read_safely() -> None:
     bomb = f'<!DOCTYPE coverage [<!ENTITY l0 "x">{laughs}]><coverage line-rate="&l11;"/>'
     outside = '<!DOCTYPE coverage [<!ENTITY f SYSTEM "file:///etc/passwd">]><coverage line-rate="&f;"/>'
 
-    began = time.perf_counter()
+    began = time.thread_time()
     for content in (bomb, outside):
         with pytest.raises(ReportUnreadable, match="entities"):
             measured(content.encode())
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 @given(
@@ -142,7 +142,7 @@ def test_xml_is_read_safely() -> None:
         st.sampled_from([COBERTURA, LCOV, JUNIT, json.dumps(STRYKER)]).map(str.encode),
     )
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_bytes_get_a_measure_or_a_refusal(content: bytes) -> None:
     """Whole, halved or random: never another exception."""
     for part in (content, content[: len(content) // 2]):

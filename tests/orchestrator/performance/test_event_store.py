@@ -196,7 +196,7 @@ async def test_a_summary_of_nothing_is_zeros(any_database: Database) -> None:
     assert (summary.success_rate, summary.p95_latency_ms, summary.first_at) == (None, None, None)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=60))
 async def test_the_95th_percentile_is_the_nearest_rank(any_database: Database, latencies: list[int]) -> None:
     """The smallest latency that at least 95 % of the executions do not exceed."""

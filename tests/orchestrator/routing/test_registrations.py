@@ -237,7 +237,7 @@ def clock() -> FakeClock:
 
 
 @given(lives=st.lists(st.lists(STEPS, max_size=10), min_size=1, max_size=3))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_routing_knows_the_outcomes_that_the_registry_counts(
     any_database: Database, clock: FakeClock, lives: list[list[str]]
 ) -> None:

@@ -14,7 +14,7 @@ from tests.orchestrator.routing.fakes import Bench, FakeAgent, FakeStore, bench,
 
 
 @given(seed=st.integers(0, 2**32), limit=st.one_of(st.none(), st.integers(1, 5)))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 async def test_whatever_is_cancelled_load_and_leases_agree(seed: int, limit: int | None) -> None:
     """After any mix of routes, outcomes and cancellations the agents carry exactly the tasks without an outcome."""
     rng = seeded(seed)
