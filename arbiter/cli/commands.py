@@ -58,15 +58,17 @@ COMMANDS = {
 }
 """Where each command is, imported when it is called; and what it is for, in its own first words, for the list of all."""
 HELP = ("--help", "-h")
+LOGGING = ("run", "check")
+"""Commands that start an application and its logs; others show tables, or are a hook that must load nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line and return its exit code; errors are reported, never raised."""
     try:
         _check_propagators()
-        if not (listing := not arguments or arguments[0] in HELP):
+        if arguments and arguments[0] in LOGGING:
             _import_structlog()
-        line = build(listing=listing)
+        line = build(listing=not arguments or arguments[0] in HELP)
         result = line(list(arguments), exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return USAGE_ERROR
