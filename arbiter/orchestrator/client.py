@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Final
 from urllib.parse import quote
 
 import httpx2
@@ -41,6 +42,9 @@ from arbiter.orchestrator.vocabulary import Capabilities, PerformanceReport
 
 __all__ = ["DEFAULT_URL", "AnswerNotUnderstood", "ApiProblem", "ArbiterClient", "ServiceUnreachable"]
 
+_WHOLE_S: Final = 300.0
+"""Seconds that the whole registry may take, out or in; the service's own limits end what hangs."""
+
 
 class ArbiterClient:
     """One method per operation of the API; each answers with the components' own models.
@@ -68,6 +72,7 @@ class ArbiterClient:
         timeout_s: float = 30.0,
     ) -> None:
         self._connection = Connection(base_url, token, transport, timeout_s)
+        self._whole_s = max(timeout_s, _WHOLE_S)
 
     async def __aenter__(self) -> ArbiterClient:
         return self
@@ -190,11 +195,13 @@ class ArbiterClient:
 
     async def backup(self) -> Backup:
         """The whole registry."""
-        return await self._connection.ask("GET", "/v1/registry/backup", Backup)
+        return await self._connection.ask("GET", "/v1/registry/backup", Backup, timeout_s=self._whole_s)
 
     async def restore(self, backup: Backup) -> Restored:
         """Replace the whole registry."""
-        return await self._connection.ask("POST", "/v1/registry/restore", Restored, backup)
+        return await self._connection.ask(
+            "POST", "/v1/registry/restore", Restored, backup, timeout_s=self._whole_s
+        )
 
 
 def _agent(agent_id: str) -> str:

@@ -98,10 +98,17 @@ class Connection:
         )
 
     async def ask(
-        self, method: str, path: str, answer: type[M], body: BaseModel | bytes | None = None, **query: Any
+        self,
+        method: str,
+        path: str,
+        answer: type[M],
+        body: BaseModel | bytes | None = None,
+        *,
+        timeout_s: float | None = None,
+        **query: Any,
     ) -> M:
         """The answer to one request, read as `answer`; raises what `send` does, and AnswerNotUnderstood."""
-        response = await self.send(method, path, body, **query)
+        response = await self.send(method, path, body, timeout_s=timeout_s, **query)
         try:
             understood: M = self._reader(answer).validate_json(response.content)
         except ValidationError as error:
@@ -115,9 +122,15 @@ class Connection:
         return self._readers[answer]
 
     async def send(
-        self, method: str, path: str, body: BaseModel | bytes | None = None, **query: Any
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | bytes | None = None,
+        *,
+        timeout_s: float | None = None,
+        **query: Any,
     ) -> httpx2.Response:
-        """The answer to one request, as it came.
+        """The answer to one request, as it came; `timeout_s` is its own, in place of the connection's.
 
         Raises:
             ApiProblem: the service refused.
@@ -127,7 +140,10 @@ class Connection:
         content, kind = _encoded(body)
         given = {name: value for name, value in query.items() if value is not None}
         try:
-            request = self.http.build_request(method, path, content=content, headers=kind, params=given)
+            limit = self.http.timeout if timeout_s is None else timeout_s
+            request = self.http.build_request(
+                method, path, content=content, headers=kind, params=given, timeout=limit
+            )
             with outgoing(method, str(request.url)) as call:
                 request.headers.update(call.headers)
                 response = await self.http.send(request)

@@ -138,6 +138,21 @@ async def test_agents_are_shared(both: tuple[Instance, Instance]) -> None:
     await eventually(one, [])
 
 
+async def test_a_restore_at_one_is_a_restore_at_both(both: tuple[Instance, Instance]) -> None:
+    """The other instance forgets who is not in the backup, and finds who came back with it."""
+    one, other = both
+    await one.registry.register(draft("a"))
+    backup = await one.registry.backup()
+    await one.registry.unregister("a")
+    await one.registry.register(draft("b"))
+    await eventually(other, ["b"])
+
+    await one.registry.restore(backup)
+
+    await eventually(one, ["a"])
+    await eventually(other, ["a"])
+
+
 async def test_averages_of_one_agent_count_every_outcome_of_both(both: tuple[Instance, Instance]) -> None:
     """Outcomes that both instances count at once are all counted, and both know the sum."""
     one, other = both

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from arbiter.resilience.settings import OperationSettings, ResilienceSettings
 from arbiter.settings.problems import SettingsInvalid
 from arbiter.settings.snapshot import Snapshot
 from arbiter.settings.sources import Sources
@@ -61,7 +62,12 @@ def test_defaults_of_the_file_are_those_of_the_code(tmp_path: Path) -> None:
         "ARBITER_CAWS__RECORD": "",  # a component writes no file by itself; this application has it write one
     }
 
-    assert tracked(tmp_path, "development", environ).settings == Settings()
+    # a guard gives every operation the same time; this application gives two of them more
+    whole = {name: OperationSettings(timeout_ms=300_000) for name in ("backup", "restore")}
+
+    assert tracked(tmp_path, "development", environ).settings == Settings(
+        resilience=ResilienceSettings(operations={"registry": whole})
+    )
 
 
 def test_a_warm_load_takes_less_than_30_ms(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ class AgentStore:
             )
             return Contents(
                 [_unversioned(record) for record in _all_agents(connection)],
-                [BackupReport(agent_id=row.agent_id, **report_of_row(row)) for row in reports],
+                [BackupReport.trusted(agent_id=row.agent_id, **report_of_row(row)) for row in reports],
                 [BackupVersion(agent_id=row.agent_id, **version_of_row(row)) for row in versions],
             )
 

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arbiter.errors import ArbiterError
+from arbiter.orchestrator.api.wire import is_json
 from arbiter.orchestrator.storage.errors import StorageUnavailable
 from arbiter.serving.problems import FieldError, problem, problem_of
 from arbiter.tracing import record_error
@@ -113,7 +114,7 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
     if found and found[0]["type"] == "json_invalid":
         return _malformed(found[0])
-    if isinstance(error.body, bytes) and not _is_json(request):
+    if isinstance(error.body, bytes) and not is_json(request):
         return problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",
@@ -134,11 +135,6 @@ def _malformed(fault: Mapping[str, Any]) -> Response:
         f"The field body is not JSON, at {where}.",
         errors=[FieldError("body", where)],
     )
-
-
-def _is_json(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _field(location: Sequence[str | int]) -> str:

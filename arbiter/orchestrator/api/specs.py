@@ -6,12 +6,10 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
 from arbiter.orchestrator.api.docs import problems
 from arbiter.orchestrator.api.models import NamedFile, SpecCase, SpecQuery
-from arbiter.orchestrator.api.wire import needs, raw_body
+from arbiter.orchestrator.api.wire import needs, raw_body, understood
 from arbiter.orchestrator.caws.change import Change, change_of_diff, change_of_numstat
 from arbiter.orchestrator.caws.contracts import Attached
 from arbiter.orchestrator.caws.evidence import Attachment, Evidence
@@ -85,7 +83,7 @@ class SpecRoutes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != CASE:
             return self._answer(await self._validator.validate(document, query.ruleset))
-        case = _case(document)
+        case = understood(SpecCase, document)
         return self._answer(await self._validator.validate(case.spec, query.ruleset, _evidence(case)))
 
     def _answer(self, judgement: Judgement) -> Response:
@@ -99,22 +97,6 @@ class SpecRoutes:
         )
         content = orjson.dumps(wire(judgement), option=orjson.OPT_UTC_Z)
         return Response(content, media_type="application/json")
-
-
-def _case(document: bytes) -> SpecCase:
-    try:
-        return SpecCase.model_validate(orjson.loads(document))
-    except orjson.JSONDecodeError as error:
-        fault = {
-            "type": "json_invalid",
-            "loc": ("body", error.pos),
-            "msg": "no JSON",
-            "ctx": {"error": error.msg},
-        }
-        raise RequestValidationError([fault]) from error
-    except ValidationError as error:
-        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_context=False)]
-        raise RequestValidationError(faults) from error
 
 
 def _evidence(case: SpecCase) -> Evidence:

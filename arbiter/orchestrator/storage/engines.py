@@ -118,7 +118,8 @@ def _reading(url: URL, readers: int) -> Engine:
         event.listen(engine, "connect", _query_only)
         event.listen(engine, "begin", _begin)
         return engine
-    return engine.execution_options(postgresql_readonly=True)
+    # All statements of a job see one moment, as they do on SQLite: a backup's sums are those of its outcomes.
+    return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
 
 
 def _engine(url: URL, size: int) -> Engine:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -44,6 +46,34 @@ async def test_001_a5_a_backup_restores_the_whole_state(any_database: Database) 
         assert await found(registry, AgentQuery()) == ["a"]
         again = await registry.backup()
         assert again.model_copy(update={"taken_at": backup.taken_at}) == backup
+
+
+async def test_a_backup_is_of_one_moment_while_outcomes_come(any_database: Database) -> None:
+    """Taken between concurrent outcomes, each agent's sums are those of the outcomes in the same backup, and no fewer."""
+    async with running(AgentStore(any_database)) as registry:
+        for agent_id in "ab":
+            await registry.register(draft(agent_id))
+
+        async def work() -> None:
+            """Outcomes of both, one after the other."""
+            for number in range(40):
+                await registry.update_performance("ab"[number % 2], SUCCESS, key=f"t{number}")
+
+        working = [asyncio.create_task(work()) for _ in range(2)]
+        backups = [await registry.backup()]
+        while not all(task.done() for task in working):
+            backups.append(await registry.backup())
+        await asyncio.gather(*working)
+        backups.append(await registry.backup())
+
+    for backup in backups:
+        listed = Counter(one.agent_id for one in backup.history)
+        assert {agent.id: agent.tally.task_count for agent in backup.agents} == {
+            agent_id: listed[agent_id] for agent_id in "ab"
+        }
+    sizes = [len(backup.history) for backup in backups]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == 40
 
 
 async def test_a_restored_outcome_still_counts_once(any_database: Database) -> None:

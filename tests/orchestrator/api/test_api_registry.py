@@ -92,6 +92,26 @@ async def test_a_bad_backup_is_refused_by_field_and_changes_nothing(
         assert [held.id for held in (await served.registry.backup()).agents] == ["mine"]
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "code"),
+    [
+        (b"{", "application/json", 400, "malformed-json"),
+        (b"[]", "application/json", 422, "invalid"),
+        (b"{}", "text/plain", 415, "unsupported-media-type"),
+        (b"", "application/json", 400, "malformed-json"),
+    ],
+)
+async def test_what_is_no_backup_is_told_as_for_any_body(
+    serving: Serving, body: bytes, kind: str, status: int, code: str
+) -> None:
+    """A backup is read on a thread, and refused as everything else is."""
+    async with serving() as served:
+        answer = await served.http.post("/v1/registry/restore", content=body, headers={"Content-Type": kind})
+
+        assert (answer.status_code, problem_code(answer)) == (status, code)
+        assert answer.json()["errors"][0]["field"] == "body"
+
+
 async def test_a_backup_larger_than_the_registry_gets_409(serving: Serving) -> None:
     """A registry takes no more agents by a restore than by registrations."""
     async with serving(registry=RegistrySettings(max_agents=3)) as served:

@@ -68,6 +68,26 @@ async def test_a_read_sees_every_awaited_write(any_database: Database) -> None:
         assert len(await any_database.read(names)) == number + 1
 
 
+async def test_all_statements_of_a_read_see_one_moment(any_database: Database) -> None:
+    """What is committed between two statements of a job is in neither, so that two tables agree."""
+    await any_database.write(Insert("a"))
+    between, committed = threading.Event(), threading.Event()
+
+    def twice(connection: Connection) -> tuple[list[str], list[str]]:
+        first = names(connection)
+        between.set()
+        assert committed.wait(10)
+        return first, names(connection)
+
+    reading = asyncio.create_task(any_database.read(twice))
+    await asyncio.to_thread(between.wait, 10)
+    await any_database.write(Insert("b"))
+    committed.set()
+
+    assert await reading == (["a"], ["a"])
+    assert await any_database.read(names) == ["a", "b"]
+
+
 async def test_moments_come_back_as_they_went(any_database: Database) -> None:
     """A stored moment keeps its microseconds and its zone."""
     await any_database.write(Insert("a"))
