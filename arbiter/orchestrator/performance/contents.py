@@ -53,7 +53,10 @@ class Store(Protocol):
         ...
 
     async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> Stored:
-        """Store the events whose ids are new, all or none; says which were. Never called twice at once."""
+        """Store the events whose ids are new, all or none; says which were.
+
+        May be called again before it has answered; what it is told first it stores and answers first.
+        """
         ...
 
     async def summarize(self, agent_id: str | None) -> Summary:

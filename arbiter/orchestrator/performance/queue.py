@@ -1,6 +1,8 @@
 """The way of events to where they are kept: one queue for what is recorded and what is offered, written in batches.
 
-While a batch is on its way the next one gathers, so that many callers share one transaction and one chain.
+While a batch is on its way the next one gathers, so that many callers share one transaction and one chain. When they are
+very many it is handed over before the first is answered, so that the database's thread does not wait for the loop, nor for
+the interpreter's lock while the loop answers hundreds of callers.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ BATCH: Final = 512
 """So many events share a transaction: half of what a thousand waiting callers bring, so that writing a batch and
 gathering the next go side by side."""
 
+_AHEAD: Final = BATCH // 2
+"""With fewer that wait, a batch gathers until the one before it is through: it will be fuller, and is as early."""
+
 
 @dataclass(slots=True, eq=False)
 class _Entry:
@@ -51,7 +56,10 @@ class Sink(Protocol):
     """Where batches go."""
 
     async def append(self, events: Sequence[PerformanceEvent], at: datetime, /) -> Stored:
-        """Keep the events whose ids are new, all or none; says which were. Never called twice at once."""
+        """Keep the events whose ids are new, all or none; says which were.
+
+        May be called again before it has answered; what it is told first it keeps and answers first.
+        """
         ...
 
 
@@ -81,7 +89,9 @@ class EventQueue:
         self._clock = clock
         self._told = kept
         self._waiting: deque[_Entry] = deque()
-        self._writing: asyncio.Task[None] | None = None
+        self._gathered = 0  # events that wait
+        self._writing: set[asyncio.Task[None]] = set()  # so that none is forgotten while it writes
+        self._writers = self._under_way = 0
         self.offered = 0
         self.written = 0
         self.duplicates = 0
@@ -91,6 +101,7 @@ class EventQueue:
     def put(self, event: PerformanceEvent, origin: Span | None = None) -> None:
         """Queue an event that nobody waits for; `origin` is the span in which it came, where that is recorded."""
         self._waiting.append(_Entry((event,), None, self._clock.monotonic(), origin))
+        self._gathered += 1
         self.offered += 1
 
     def write(
@@ -104,13 +115,17 @@ class EventQueue:
         """
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Entry(events, waiter, self._clock.monotonic(), origin))
+        self._gathered += len(events)
         self.kick()
         return waiter
 
     def kick(self) -> None:
         """Write what waits, in the background, unless that is being done."""
-        if self._writing is None and self._waiting:
-            self._writing = asyncio.create_task(self._write_out(), name="arbiter-tracker-write")
+        if self._waiting and (not self._writers or (self._writers == 1 and self._gathered >= _AHEAD)):
+            self._writers += 1
+            task = asyncio.create_task(self._write_out(), name="arbiter-tracker-write")
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
 
     def take_offered(self, count: int | None = None) -> list[PerformanceEvent]:
         """Let go of the oldest `count` events that nobody waits for (None: of all), and return them."""
@@ -124,32 +139,45 @@ class EventQueue:
                 kept.append(entry)
         self._waiting.extendleft(reversed(kept))
         self.offered -= len(taken)
+        self._gathered -= len(taken)
         return taken
 
     async def _write_out(self) -> None:
         try:
-            while self._waiting:
-                if not await self._write_batch(self._next_batch()):
-                    return
+            while (batch := self._next_batch()) and await self._write_batch(batch):
+                pass
         finally:
-            self._writing = None
+            self._writers -= 1
 
     def _next_batch(self) -> list[_Entry]:
-        batch = [self._waiting.popleft()]
-        size = len(batch[0].events)
-        while self._waiting and size + len(self._waiting[0].events) <= BATCH:
+        """What is to be written now: nothing while a batch is under way and too few wait to be written behind it."""
+        if self._under_way and self._gathered < _AHEAD:
+            return []
+        batch: list[_Entry] = []
+        size = 0
+        while self._waiting and self._fits(self._waiting[0], size):
             batch.append(self._waiting.popleft())
             size += len(batch[-1].events)
+        self._gathered -= size
         return batch
+
+    def _fits(self, entry: _Entry, size: int) -> bool:
+        # Behind another batch, which may fail yet, goes nothing that is given back in order or vouches for what is before it
+        if self._under_way and (entry.waiter is None or not entry.events):
+            return False
+        return not size or size + len(entry.events) <= BATCH
 
     async def _write_batch(self, batch: Sequence[_Entry]) -> bool:
         events = [event for entry in batch for event in entry.events]
         at = self._clock.now()
+        self._under_way += 1
         try:
             stored = await self._keep(batch, events, at) if events else Stored(frozenset())
         except Exception as error:  # noqa: BLE001  whoever waits gets it; offered events stay
             self._give_back(batch, len(events), error)
             return False
+        finally:
+            self._under_way -= 1
         self.failure = None
         self.written += len(stored.ids)
         self.duplicates += len(events) - len(stored.ids)
@@ -194,3 +222,4 @@ class EventQueue:
             elif not entry.waiter.done():
                 entry.waiter.set_exception(error)
         self._waiting = kept
+        self._gathered = len(kept)  # each with one event

@@ -84,7 +84,7 @@ class Spool:
             file.stream.close()
 
     async def append(self, events: Sequence[PerformanceEvent], at: datetime) -> Stored:  # noqa: ARG002  a sink
-        """Keep the events, and return when they are on the disk. Never called twice at once.
+        """Keep the events, and return when they are on the disk.
 
         Raises:
             SpoolRefused: the spool is off, full, or the disk does not take them. Nothing of them was kept.

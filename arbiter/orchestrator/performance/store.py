@@ -81,6 +81,7 @@ class EventStore:
         self._database = database
         self._head = Head(uuid.uuid4().hex)
         self._is_certain = True
+        self._appending = 0
 
     @property
     def identity(self) -> str:
@@ -88,20 +89,20 @@ class EventStore:
         return self._database.identity
 
     async def append(self, batch: Sequence[PerformanceEvent], at: datetime) -> Stored:
-        """Store the events whose ids are new, all or none; says which were. Never called twice at once."""
-        is_certain = self._is_certain
+        """Store the events whose ids are new, all or none; says which were. In the order of the calls."""
+        known = self._head if self._is_certain and not self._appending else None
 
         def work(connection: Connection) -> tuple[Stored, Head]:
             hold(connection)
-            before = self._head if is_certain else self._stored_head(connection)
+            before = known or self._stored_head(connection)
             candidates = {event.id: event for event in reversed(batch)}  # the first of an id wins
             fresh = dict(reversed(candidates.items()))
             try:
                 with connection.begin_nested():
                     head = _insert(connection, fresh, before, at)
             except IntegrityError:  # seldom: some are stored already, so look which
-                for known in connection.execute(_KNOWN, {"ids": list(fresh)}).scalars():
-                    del fresh[known]
+                for stored in connection.execute(_KNOWN, {"ids": list(fresh)}).scalars():
+                    del fresh[stored]
                 head = _insert(connection, fresh, before, at)
             added = totals_of(fresh.values())
             totals.add(connection, added)
@@ -110,8 +111,14 @@ class EventStore:
         def then(stored: tuple[Stored, Head]) -> None:
             self._head, self._is_certain = stored[1], True
 
-        self._is_certain = False  # until `then` says so, nobody knows whether the commit came through
-        stored, _ = await self._database.write(work, then=then)
+        self._appending += 1
+        try:
+            stored, _ = await self._database.write(work, then=then)
+        except BaseException:
+            self._is_certain = False  # nobody knows whether the commit came through
+            raise
+        finally:
+            self._appending -= 1
         return stored
 
     async def summarize(self, agent_id: str | None) -> Summary:

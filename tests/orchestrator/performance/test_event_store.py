@@ -164,6 +164,23 @@ async def test_the_chain_goes_on_after_a_failed_batch(any_database: Database) ->
     }
 
 
+async def test_batches_that_are_under_way_at_once_are_one_chain(any_database: Database) -> None:
+    """Each goes on from the one before it, be that answered, unanswered or refused."""
+    store = EventStore(any_database)
+    refused = completion("x").model_copy(update={"type": None})
+    batches = [[completion(f"e{batch}-{one}") for one in range(3)] for batch in range(6)]
+    batches[2].append(refused)
+
+    found = await asyncio.gather(*(store.append(batch, NOW) for batch in batches), return_exceptions=True)
+    await store.append([completion("last")], NOW)
+
+    assert [isinstance(one, StorageError) for one in found] == [False, False, True, False, False, False]
+    report = (await store.verify(None, 100))[0]
+    assert (report.events, report.chains, report.broken_at) == (16, 1, None)
+    kept = [one.event.id for one in await store.completions(0, 100)]
+    assert kept == [event.id for batch in batches if refused not in batch for event in batch] + ["last"]
+
+
 async def test_a_summary_adds_up(any_database: Database) -> None:
     """Rates and latencies come from completions only; cost and tokens from everything."""
     store = EventStore(any_database)
