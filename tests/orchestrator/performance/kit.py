@@ -13,7 +13,7 @@ from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.store import EventStore
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.orchestrator.storage.errors import StorageError, StorageUnavailable
-from arbiter.protocols import EventSink
+from arbiter.protocols import Clock, EventSink
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 
@@ -80,7 +80,7 @@ class Switched(EventStore):
 async def tracking(
     store: Store,
     settings: PerformanceSettings | None = None,
-    clock: FakeClock | None = None,
+    clock: Clock | None = None,
     alarms: EventSink | None = None,
 ) -> AsyncIterator[PerformanceTracker]:
     """A started tracker over `store`; it flushes at the end."""

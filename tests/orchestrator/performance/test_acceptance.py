@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 
 import pytest
 
+from arbiter.clock import SystemClock
 from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.settings import PerformanceSettings
 from arbiter.orchestrator.performance.store import EventStore
@@ -14,6 +16,7 @@ from arbiter.orchestrator.storage.database import Database
 from tests.orchestrator.performance.kit import NOW, completion, counted, resident_mb, tracking
 
 CONCURRENT = 10_000
+MINUTE_S = 60.0
 DAY = 24 * 60 * 1000
 """Events of a day at a thousand a minute."""
 
@@ -38,6 +41,37 @@ async def test_004_a2_of_ten_thousand_at_once_none_is_lost(any_database: Databas
         report = await tracker.verify(CONCURRENT + 1)
         assert sum(taken) == CONCURRENT
         assert (report.events, report.chains, report.broken_at) == (CONCURRENT, 1, None)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_004_a2_of_ten_thousand_at_a_time_for_a_minute_none_is_lost(any_database: Database) -> None:
+    """Ten thousand callers record one event after the other for a minute: each acknowledged event is there, once, in an
+    unbroken chain, and memory does not grow with them.
+    """
+    async with tracking(EventStore(any_database), clock=SystemClock()) as tracker:
+        began, acknowledged, sizes = time.monotonic(), [0] * CONCURRENT, list[float]()
+
+        async def calling(caller: int) -> None:
+            """Record until the minute is over."""
+            while time.monotonic() - began < MINUTE_S:
+                await tracker.record(
+                    completion(f"e{caller}-{acknowledged[caller]}", agent_id=f"a{caller % 100}")
+                )
+                acknowledged[caller] += 1
+                if caller == 0:
+                    sizes.append(resident_mb())
+
+        await asyncio.gather(*map(calling, range(CONCURRENT)))
+        stored, seen = (await tracker.summary()).events, 0
+        cursor: str | None = ""
+        while cursor is not None:
+            report = await tracker.verify(20_000, cursor)
+            assert (report.broken_at, report.missing) == (None, 0)
+            seen, cursor = seen + report.events, report.next
+
+        assert stored == seen == sum(acknowledged) > CONCURRENT
+        assert sizes[-1] - sizes[len(sizes) // 2] < 50
 
 
 async def test_004_a3_what_was_just_offered_is_in_the_next_batch(any_database: Database) -> None:
