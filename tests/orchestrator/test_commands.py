@@ -133,6 +133,12 @@ def test_every_command_knows_where_the_service_is(command: list[str]) -> None:
         call(*command, "--url", NOWHERE, "--json")
 
 
+def test_an_address_that_looks_like_markup_is_an_address() -> None:
+    """Whatever stands in --url is told as it stands: the terminal's library makes nothing of it."""
+    with pytest.raises(ServiceUnreachable, match=r"http://\[/x\]:1"):
+        call("agents", "list", "--url", "http://[/x]:1")
+
+
 def test_options_that_do_not_fit_are_named() -> None:
     """What the models refuse is told by the option's field, before anything is sent."""
     with pytest.raises(InputInvalid, match="priority"):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from rich.markup import escape
 
 from arbiter.cli.console import error_console, print_json
 from arbiter.errors import ArbiterError
@@ -50,7 +51,7 @@ def ask(
         async with ArbiterClient(session.url, token=session.token) as client:
             return await work(client)
 
-    with error_console().status(f"Asking {session.url}"):
+    with error_console().status(f"Asking {escape(session.url)}"):
         answer = asyncio.run(asked())
     if session.json:
         print_json(answer.model_dump(mode="json"))

@@ -76,5 +76,6 @@ def init(
     if json:
         print_json({"file": file, "ruleset": ruleset})
     else:
-        out_console().print(f"written to {file}; judge it with: arbiter caws check {file}", soft_wrap=True)
+        words = f"written to {file}; judge it with: arbiter caws check {file}"
+        out_console().print(words, markup=False, soft_wrap=True)
     return 0
