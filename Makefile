@@ -30,7 +30,7 @@ bench: environment environment-bench  ## Measure, beside peers, in one table
 	.venv-bench/bin/python -m benchmarks
 
 soak: environment-dev  ## Long runs: kills, restarts, leaks
-	$(BIN)/python -m pytest -m soak --timeout 900
+	$(BIN)/python -m pytest -m soak --timeout 1800
 
 format: environment-dev  ## Format the code
 	$(BIN)/ruff format $(PATHS)
