@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 
-from tests.processes import Service, probe, running, until
+from tests.processes import Service, answer_of, probe, running, until
 
 __all__ = [
     "AGENT",
@@ -132,7 +132,7 @@ async def answered(connection: Connection) -> int:
 
 def in_flight(service: Service) -> int:
     """How many requests are being answered."""
-    return int(httpx2.get(f"{service.management}/tasks").json()["in_flight"]["requests"])
+    return int(answer_of(f"{service.management}/tasks").json()["in_flight"]["requests"])
 
 
 @dataclass(frozen=True, slots=True)

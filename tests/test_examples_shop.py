@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.processes import PROJECT, Service, arbiter, clean_environment, serving, until
+from tests.processes import PROJECT, Service, answer_of, arbiter, clean_environment, serving, until
 
 SHOP = PROJECT / "examples" / "shop"
 
@@ -56,7 +56,7 @@ def test_it_runs_and_stops_as_a_process(service: Service, shop: Path) -> None:
     placed = httpx2.post(f"{service.url}/orders", json={"item": "cups", "count": 3})
     refused = httpx2.post(f"{service.url}/orders", json={"item": "cups", "count": 3})
     until(
-        lambda: "order more: cups" in httpx2.get(f"{service.management}/health/stock").text,
+        lambda: "order more: cups" in answer_of(f"{service.management}/health/stock").text,
         what="the warning",
     )
     code = service.terminate(signal.SIGTERM)

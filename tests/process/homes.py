@@ -7,9 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
-from tests.processes import PROJECT, Service
+from tests.processes import PROJECT, Service, answer_of
 
 __all__ = ["home", "keys_of", "replaced", "reported"]
 
@@ -35,11 +33,11 @@ def replaced(file: Path, text: str) -> None:
 
 def keys_of(service: Service) -> dict[str, Any]:
     """What `GET /config` says of every key."""
-    keys: dict[str, Any] = httpx2.get(f"{service.management}/config").json()["keys"]
+    keys: dict[str, Any] = answer_of(f"{service.management}/config").json()["keys"]
     return keys
 
 
 def reported(service: Service) -> dict[str, Any]:
     """What `GET /info` says of the settings."""
-    settings: dict[str, Any] = httpx2.get(f"{service.management}/info").json()["settings"]
+    settings: dict[str, Any] = answer_of(f"{service.management}/info").json()["settings"]
     return settings

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tests.processes import probe, serving, until
+from tests.processes import answer_of, probe, serving, until
 
 APPLICATION = """
 from dependency_injector import providers
@@ -89,6 +89,6 @@ def _gaps_grow(at: list[str]) -> bool:
 
 
 def _background(management: str) -> dict[str, Any]:
-    checks = httpx2.get(f"{management}/healthz").json()["checks"]
+    checks = answer_of(f"{management}/healthz").json()["checks"]
     ((found,),) = [parts for name, parts in checks.items() if name.startswith("background")]
     return dict(found)

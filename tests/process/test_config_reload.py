@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from tests.process.homes import home, keys_of, replaced, reported
-from tests.processes import Service, arbiter, running, until
+from tests.processes import Service, answer_of, arbiter, running, until
 
 BASE = """
 [default.registry]
@@ -98,8 +98,8 @@ class Living:
 
     def health(self) -> str:
         """The status of `/healthz`, which must be 200, while `/readyz` is."""
-        assert httpx2.get(f"{self.service.management}/readyz").status_code == 200
-        answer = httpx2.get(f"{self.service.management}/healthz")
+        assert answer_of(f"{self.service.management}/readyz").status_code == 200
+        answer = answer_of(f"{self.service.management}/healthz")
         assert answer.status_code == 200
         return str(answer.json()["status"])
 

@@ -11,9 +11,7 @@ import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-import httpx2
-
-from tests.processes import Service, serving, until
+from tests.processes import Service, answer_of, serving, until
 
 APPLICATION = """
 import asyncio
@@ -173,7 +171,7 @@ def _rest(connection: socket.socket) -> bytes:
 
 def _until_open(service: Service, **expected: int) -> None:
     def is_so() -> bool:
-        in_flight = httpx2.get(f"{service.management}/tasks").json()["in_flight"]
+        in_flight = answer_of(f"{service.management}/tasks").json()["in_flight"]
         return all(in_flight[kind] == number for kind, number in expected.items())
 
     until(is_so, what=f"{expected} in flight")

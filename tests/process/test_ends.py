@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.ports import free_port
-from tests.processes import ARBITER, clean_environment, probe, until
+from tests.processes import ARBITER, answer_of, clean_environment, probe, until
 
 APPLICATION = """
 import asyncio, re, threading, time
@@ -320,12 +320,12 @@ def test_s16_a_life_in_the_main_thread_gives_the_signals_back(tmp_path: Path) ->
 
 
 def _phase(started: Shop) -> str:
-    return str(httpx2.get(f"{started.management}/tasks").json()["phase"])
+    return str(answer_of(f"{started.management}/tasks").json()["phase"])
 
 
 def _is_stuck(started: Shop) -> bool:
     try:
-        return httpx2.get(f"{started.url}/livez", timeout=0.2).status_code == 0
+        return answer_of(f"{started.url}/livez", timeout_s=0.2).status_code == 0
     except httpx2.ReadTimeout:
         return True
     except httpx2.HTTPError:

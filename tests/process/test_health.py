@@ -18,7 +18,7 @@ import pytest
 from arbiter.health.alerts.signing import verify
 from tests.health.receiver import Receiver, receiving
 from tests.ports import free_port
-from tests.processes import ARBITER, arbiter, clean_environment, probe, until
+from tests.processes import ARBITER, answer_of, arbiter, clean_environment, probe, until
 
 TOKEN = "right-token"
 SECRET = "shared-secret"
@@ -90,7 +90,7 @@ class Running:
 
     def health(self) -> dict[str, Any]:
         """Every check's object, by name."""
-        answer = httpx2.get(f"{self.management}/healthz").json()
+        answer = answer_of(f"{self.management}/healthz").json()
         return {name.split(":")[0]: checks[0] for name, checks in answer["checks"].items()}
 
     def threads(self) -> int:

@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from scripts.metrics import PAGE, document
 from tests.observability.receiver import Receiver, receiving
 from tests.process.test_stop import AGENT, TASK
-from tests.processes import arbiter, running, until
+from tests.processes import answer_of, arbiter, running, until
 from tests.servers import ServerMissing, prometheus, promtool
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ def test_prometheus_scrapes_the_service_and_finds_nothing_wrong(tmp_path: Path) 
         with required(prometheus(service.management.removeprefix("http://"))) as server:
 
             def asked(query: str) -> list[Any]:
-                answer = httpx2.get(f"{server}/api/v1/query", params={"query": query})
+                answer = answer_of(f"{server}/api/v1/query", params={"query": query})
                 return list(answer.json()["data"]["result"]) if answer.is_success else []
 
             until(lambda: probe_ready(server) and asked("arbiter_router_decisions_total"), what="a scrape")
@@ -157,7 +157,7 @@ def test_prometheus_scrapes_the_service_and_finds_nothing_wrong(tmp_path: Path) 
 def probe_ready(server: str) -> bool:
     """Whether Prometheus answers."""
     try:
-        return httpx2.get(f"{server}/-/ready", timeout=2).is_success
+        return answer_of(f"{server}/-/ready", timeout_s=2).is_success
     except httpx2.HTTPError:
         return False
 
