@@ -227,15 +227,20 @@ def test_h03_a_blocked_loop_fails_liveness_and_is_named(service: Running) -> Non
     until((service.folder / "blocked").exists, what="the block")
     until(lambda: probe(f"{service.management}/livez") == 503, what="liveness to fail")
     told = httpx2.get(f"{service.management}/livez?verbose").text
-    until(lambda: service.log().count('"event_loop.blocked"') == 2, what="two lines of the log")
+    until(lambda: len(_blocked_in(service, "careless")) == 2, what="two lines of the log")
     (service.folder / "release").touch()
     asking.join(10)
     until(lambda: probe(f"{service.management}/livez") == 200, what="liveness to pass")
     until(lambda: '"event_loop.freed"' in service.log(), what="the last line of the log")
 
     assert "careless (ailing.py:" in told
-    (line, *_) = [line for line in service.log().splitlines() if '"event_loop.blocked"' in line]
-    assert orjson.loads(line)["where"].startswith("careless (ailing.py:")
+    assert _blocked_in(service, "careless")[0]["where"].startswith("careless (ailing.py:")
+
+
+def _blocked_in(service: Running, handler: str) -> list[dict[str, Any]]:
+    """The lines about a loop that this handler blocked; a busy machine holds it up elsewhere as well."""
+    lines = [line for line in service.log().splitlines() if '"event_loop.blocked"' in line]
+    return [told for line in lines if (told := orjson.loads(line))["where"].startswith(handler)]
 
 
 def _about(receiver: Receiver, subject: str) -> list[dict[str, Any]]:

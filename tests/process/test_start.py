@@ -14,6 +14,7 @@ from tests.processes import ARBITER, clean_environment, probe, until
 
 APPLICATION = """
 import asyncio, sys
+from pathlib import Path
 from dependency_injector import providers
 from arbiter import App, Infrastructure
 
@@ -42,6 +43,7 @@ async def hang():
 
 
 async def take_long():
+    Path("starting").touch()
     await asyncio.sleep(60)
 
 
@@ -97,7 +99,8 @@ def started(
 def test_s09_a_stop_during_the_start_gives_the_start_up(tmp_path: Path) -> None:
     """SIGTERM while a part starts cancels the start, stops in reverse what had started, and ends with 0."""
     with started(tmp_path, "take_long") as (process, url, management):
-        until(lambda: probe(f"{management}/livez") == 200, limit_s=60, what="liveness during the start")
+        until((tmp_path / "starting").exists, limit_s=60, what="the start of the third part")
+        until(lambda: probe(f"{management}/livez") == 200, what="liveness during the start")
         starting = probe(f"{management}/startupz"), probe(f"{management}/readyz"), probe(f"{url}/livez")
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=20)
