@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from arbiter.orchestrator.agents.models import AgentQuery, AgentStatus
 from arbiter.orchestrator.performance.models import PerformanceEvent
+from arbiter.orchestrator.routing.models import DECISION, OUTCOME
 from arbiter.orchestrator.vocabulary import Whole, WireModel, Word, Words
 
 __all__ = [
@@ -129,10 +132,19 @@ class SpecQuery(WireModel):
     )
 
 
+def _of_a_witness(event: PerformanceEvent) -> PerformanceEvent:
+    """Whoever could take the id of an outcome first would have the outcome itself counted as known."""
+    if event.id.endswith((DECISION, OUTCOME)):
+        raise ValueError(f"an id that ends in {DECISION} or {OUTCOME} is the router's own")
+    return event
+
+
 class EventReport(WireModel):
     """What happened, as its witness tells it."""
 
-    events: tuple[PerformanceEvent, ...] = Field(min_length=1, max_length=1000)
+    events: tuple[Annotated[PerformanceEvent, AfterValidator(_of_a_witness)], ...] = Field(
+        min_length=1, max_length=1000
+    )
     """In their order. Give each an `id` of its own: told again, it then counts once."""
 
 

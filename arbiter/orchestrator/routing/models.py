@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from arbiter.orchestrator.vocabulary import (
@@ -17,7 +19,20 @@ from arbiter.orchestrator.vocabulary import (
     Words,
 )
 
-__all__ = ["Alternative", "Decision", "Explanation", "Outcome", "OutcomeReceipt", "Task"]
+__all__ = [
+    "DECISION",
+    "OUTCOME",
+    "Alternative",
+    "Decision",
+    "Explanation",
+    "Outcome",
+    "OutcomeReceipt",
+    "Task",
+]
+
+DECISION: Final = ".decision"
+OUTCOME: Final = ".outcome"
+"""What the ids of the router's own events end in; before it stands the decision's id."""
 
 
 class Task(WireModel):

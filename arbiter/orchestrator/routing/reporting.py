@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 from arbiter.histogram import COUNTS, Histogram
 from arbiter.orchestrator.routing.contents import Record
-from arbiter.orchestrator.routing.models import Decision, Explanation
+from arbiter.orchestrator.routing.models import DECISION, OUTCOME, Decision, Explanation
 from arbiter.orchestrator.routing.ports import Happening, Tracker
 from arbiter.orchestrator.vocabulary import PerformanceReport
 from arbiter.protocols import Measurement
@@ -40,7 +40,7 @@ class Journal:
         """Offer the decision; a tracker that cannot take it never hinders a decision."""
         decision, task = record.decision, record.task
         happening = Happening(
-            id=f"{decision.decision_id}.decision",
+            id=f"{decision.decision_id}{DECISION}",
             type="routing_decision",
             timestamp=decision.decided_at,
             agent_id=decision.selected_agent,
@@ -65,7 +65,7 @@ class Journal:
         decision = record.decision
         await self._record(
             Happening(
-                id=f"{decision.decision_id}.outcome",
+                id=f"{decision.decision_id}{OUTCOME}",
                 type="task_execution_complete",
                 timestamp=at,
                 agent_id=decision.selected_agent,

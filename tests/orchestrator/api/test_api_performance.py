@@ -49,6 +49,8 @@ async def test_events_of_every_kind_are_recorded_once(serving: Serving) -> None:
         ([{"type": "agent_selection", "agent_id": "a b"}], "events.0.agent_id"),
         ([{"type": "agent_selection", "timestamp": "0001-01-01T00:00:00+14:00"}], "events.0.timestamp"),
         ([{"type": "agent_selection", "timestamp": "2026-01-01T00:00:00"}], "events.0.timestamp"),
+        ([{"type": "agent_selection", "id": "d.outcome"}], "events.0"),
+        ([{"type": "agent_selection", "id": "d.decision"}], "events.0"),
         ([{"type": "agent_selection"}] * 1001, "events"),
     ],
 )
