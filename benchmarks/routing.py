@@ -42,15 +42,15 @@ ARMS: Final = 1000
 def rows() -> list[Row]:
     disk = fsync_ms()
     return [
-        *asyncio.run(_decisions(1000, "journal", disk, "<= 0.5 ms")),
-        *asyncio.run(_decisions(10_000, "journal", disk, "<= 2 ms")),
-        *asyncio.run(_decisions(1000, "commit", disk, "the fsync and little more")),
+        *asyncio.run(_decisions(1000, "journal", disk, ("<= 0.5 ms", ">= 3,000 a second"))),
+        *asyncio.run(_decisions(10_000, "journal", disk, ("<= 2 ms", ">= 3,000 a second"))),
+        *asyncio.run(_decisions(1000, "commit", disk, ("for comparison", "for comparison"))),
         *_over_http(),
         *_choices(),
     ]
 
 
-async def _decisions(agents: int, acknowledge: str, disk: float, target: str) -> list[Row]:
+async def _decisions(agents: int, acknowledge: str, disk: float, targets: tuple[str, str]) -> list[Row]:
     async with serving(agents, {"routing.acknowledge": acknowledge}) as container:
         router = container.router()
 
@@ -65,8 +65,8 @@ async def _decisions(agents: int, acknowledge: str, disk: float, target: str) ->
         rate = await at_once(5000, lambda number: router.route(_task(number)), workers=256)
     among = f"among {agents:,} agents, told after the {acknowledge}"
     return [
-        Row(f"route {among}, p95", percentile(taken, 0.95), "one fsync, p95", disk, "ms", target),
-        Row(f"decisions {among}", rate, "upstream's limit", 1000, "1/s", ">= 3,000 a second"),
+        Row(f"route {among}, p95", percentile(taken, 0.95), "one fsync, p95", disk, "ms", targets[0]),
+        Row(f"decisions {among}", rate, "upstream's limit", 1000, "1/s", targets[1]),
     ]
 
 
