@@ -48,6 +48,7 @@ class WriteBehind:
         self._insert, self._written = insert, written
         self._waiting: list[Row] = []
         self._unwritten = 0
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._writes: set[asyncio.Future[int]] = set()
 
@@ -75,6 +76,7 @@ class WriteBehind:
                 self._write()
             await asyncio.gather(*self._writes, return_exceptions=True)
         finally:
+            self._is_closed = True  # also where a database that hangs was not waited for, and answers later
             if self._timer is not None:
                 self._timer.cancel()
             self._journal.close()
@@ -96,7 +98,7 @@ class WriteBehind:
     def _committed(self, rows: list[Row]) -> None:
         self._unwritten -= len(rows)
         self._written(rows)
-        if not self._unwritten:
+        if not (self._unwritten or self._is_closed):
             self._journal.clear()
 
     def _ended(self, writing: asyncio.Future[int], rows: list[Row]) -> None:
@@ -105,5 +107,5 @@ class WriteBehind:
             return
         log.warning("what was acknowledged could not be written yet", rows=len(rows), reason=str(error))
         self._waiting = rows + self._waiting
-        if self._timer is None:
+        if self._timer is None and not self._is_closed:
             self._write_in(_AGAIN_AFTER_S)

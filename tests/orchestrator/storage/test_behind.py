@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, select, text
 
 from arbiter.orchestrator.storage.behind import WriteBehind
@@ -100,6 +103,29 @@ async def test_what_could_not_be_written_waits_for_the_next_start(database: Data
     assert await again.recover() == 2
     assert await names(database) == ["a", "b", "c"]
     assert await again.recover() == 0
+    await again.close()
+
+
+async def test_a_commit_that_comes_after_the_close_changes_nothing_more(
+    database: Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A close that gave up on a hanging database leaves the journal to the next start, however late the commit is."""
+    table, path, hanging = Table(), tmp_path / "j", threading.Event()
+    behind = table.behind(database, path)
+    blocked = database.begin_write(lambda _: hanging.wait(20))
+    behind.put(row("a"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(behind.close(), 0.05)
+
+    hanging.set()
+    assert await blocked
+    await until(lambda: table.written == ["a"])
+    await database.write(lambda _: None)
+    assert "failed" not in "".join(capfd.readouterr())
+
+    again = table.behind(database, path)
+    assert await again.recover() == 0
+    assert await names(database) == ["a"]
     await again.close()
 
 
