@@ -12,16 +12,15 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from arbiter.orchestrator.agents.models import AgentDraft, AgentQuery
-from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.settings.sources import Sources
 from benchmarks.harness import Row, percentile
 from containers.application import Application
+from tests.orchestrator.performance.kit import execution
 
 __all__ = ["at_once", "draft", "fsync_ms", "one_by_one", "rows", "serving"]
 
@@ -76,15 +75,15 @@ async def _registrations(disk: float) -> list[Row]:
 async def _records(disk: float) -> list[Row]:
     async with serving(0) as container:
         tracker = container.tracker()
-        taken = await one_by_one(500, lambda number: tracker.record(_event(number)))
-        rate = await at_once(EVENTS, lambda number: tracker.record(_event(number + 1000)), workers=1000)
-        offered = [_event(number + 100_000) for number in range(900)]
+        taken = await one_by_one(500, lambda number: tracker.record(execution(number)))
+        rate = await at_once(EVENTS, lambda number: tracker.record(execution(number + 1000)), workers=1000)
+        offered = [execution(number + 100_000) for number in range(900)]
         began = time.thread_time()
         for event in offered:
             tracker.offer(event)
         offer_ms = (time.thread_time() - began) * 1000 / len(offered)
         for begin in range(200_000, 200_000 + STORED, 1000):
-            await tracker.record_all([_event(begin + number) for number in range(1000)])
+            await tracker.record_all([execution(begin + number) for number in range(1000)])
         summed = await one_by_one(200, lambda number: tracker.agent_summary(f"agent-{number % 100}"))
     return [
         Row("record an event, durable, p95", percentile(taken, 0.95), "one fsync, p95", disk, "ms", "<= 5 ms"),
@@ -166,23 +165,3 @@ def draft(number: int) -> AgentDraft:
             "capabilities": {"task_types": list(KINDS), "languages": ["Python", "Rust"]},
         }
     )
-
-
-def _event(number: int) -> PerformanceEvent:
-    return PerformanceEvent.trusted(
-        id=f"event-{number:08}",
-        type=EventType.TASK_EXECUTION_COMPLETE,
-        timestamp=_NOW,
-        agent_id=f"agent-{number % 100}",
-        task_id=f"task-{number}",
-        task_type="code-review",
-        success=number % 5 != 0,
-        quality_score=0.8,
-        latency_ms=900.0 + number % 1000,
-        cost=0.01,
-        tokens_used=1200,
-        metadata={},
-    )
-
-
-_NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)

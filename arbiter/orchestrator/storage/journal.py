@@ -48,9 +48,8 @@ class Journal:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.posix_fallocate(
-                self._file, 0, _BYTES
-            )  # a mapped file that finds the disk full kills its process
+            # All of its room at once: a mapped file that finds the disk full kills its process.
+            os.posix_fallocate(self._file, 0, _BYTES)
             self._bytes = mmap.mmap(self._file, _BYTES)
         except BaseException:
             os.close(self._file)

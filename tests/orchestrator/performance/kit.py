@@ -17,7 +17,7 @@ from arbiter.protocols import Clock, EventSink
 from arbiter.testing.clock import FakeClock
 from arbiter.testing.live import Fixed
 
-__all__ = ["NOW", "Switched", "completion", "counted", "decision", "resident_mb", "tracking"]
+__all__ = ["NOW", "Switched", "completion", "counted", "decision", "execution", "resident_mb", "tracking"]
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -46,6 +46,24 @@ def completion(
         cost=cost,
         tokens_used=tokens,
         metadata={"note": "private", "share": 0.25, "count": 3, "flag": True, "none": None},
+    )
+
+
+def execution(number: int) -> PerformanceEvent:
+    """What one of a hundred agents did: the event of that number, as the soak and the bench record them."""
+    return PerformanceEvent.trusted(
+        id=f"event-{number:08}",
+        type=EventType.TASK_EXECUTION_COMPLETE,
+        timestamp=NOW,
+        agent_id=f"agent-{number % 100}",
+        task_id=f"task-{number}",
+        task_type="code-review",
+        success=number % 5 != 0,
+        quality_score=0.8,
+        latency_ms=900.0 + number % 1000,
+        cost=0.01,
+        tokens_used=1200,
+        metadata={},
     )
 
 

@@ -11,37 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from arbiter.orchestrator.performance.models import EventType, PerformanceEvent
 from arbiter.orchestrator.performance.tracker import PerformanceTracker
 from arbiter.settings.sources import Sources
 from containers.application import Application
-from tests.orchestrator.performance.kit import NOW, counted, resident_mb
+from tests.orchestrator.performance.kit import counted, execution, resident_mb
 from tests.waiting import until
 
 CALLERS = 1000
-AGENTS = 100
 WARM_UP_S = 10.0
 SECONDS = 60.0
 GROWTH_MB = 50.0
 """Pages that SQLite keeps fill 32 MiB and no more; a million events that were held would take a thousand."""
-
-
-def execution(number: int) -> PerformanceEvent:
-    """What one of the agents did."""
-    return PerformanceEvent.trusted(
-        id=f"event-{number:08}",
-        type=EventType.TASK_EXECUTION_COMPLETE,
-        timestamp=NOW,
-        agent_id=f"agent-{number % AGENTS}",
-        task_id=f"task-{number}",
-        task_type="code-review",
-        success=number % 5 != 0,
-        quality_score=0.8,
-        latency_ms=900.0 + number % 1000,
-        cost=0.01,
-        tokens_used=1200,
-        metadata={},
-    )
 
 
 @pytest.mark.soak
