@@ -176,7 +176,12 @@ class RoutingStore:
             concluded = replace(record, outcome=outcome, outcome_at=at, late=late)
             return Conclusion(concluded, counted=True, arm=arm)
 
-        return await self._database.write(work, then=then, lock=record.decision.selected_agent)
+        def committed(conclusion: Conclusion) -> None:
+            """The database has the decision, and with its outcome."""
+            self._unwritten.pop(task_id, None)
+            then(conclusion)
+
+        return await self._database.write(work, then=committed, lock=record.decision.selected_agent)
 
     async def open_leases(self, now: datetime) -> Sequence[Record]:
         """Decisions without an outcome whose leases have not ended."""

@@ -82,6 +82,19 @@ async def test_a_decision_is_concluded_before_its_own_write(database: Database) 
     assert kept.outcome == GOOD
 
 
+async def test_an_outcome_that_was_acknowledged_is_there_at_once(database: Database) -> None:
+    """By its task and by its decision's id, also while the decision's own write is still under way."""
+    store = RoutingStore(database)
+    await store.open()
+
+    for n in range(20):  # that write comes in between for some of them
+        stored = record(f"t{n}", f"d{n}")
+        store.add_at_once(stored)
+        conclusion = await store.conclude(stored, GOOD, NOW, late=False, discount=1.0, then=lambda _: None)
+        assert await store.find(f"t{n}") == await store.decision(f"d{n}") == conclusion.record
+    await store.close()
+
+
 async def test_what_others_store_to_is_waited_for(any_database: Database) -> None:
     """On PostgreSQL, and where another store has the journal, a decision is not stored at once."""
     first, second = RoutingStore(any_database), RoutingStore(any_database)
