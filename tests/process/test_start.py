@@ -190,7 +190,8 @@ def test_s12_each_hook_gets_its_budget_or_what_is_left(tmp_path: Path) -> None:
     }
     assert process.returncode == 1
     assert output.splitlines()[-5:] == STOPPED
-    assert list(budgets) == ["fifth", "fourth", "third"]
+    # on a busy machine a grace may be too short for what follows as well
+    assert list(budgets)[:3] == ["fifth", "fourth", "third"]
     assert budgets["fifth"] == 0.4
     assert 0.1 < budgets["fourth"] <= 0.3
     assert budgets["third"] <= 0.1
