@@ -83,15 +83,15 @@ async def test_the_event_loop_check_remembers_the_worst_block(
     heart = Heartbeat(SystemClock(), settings, events=events)
     await heart.start()
     first = await heart.look()
-    blocked_until = time.monotonic() + 0.45
-    while time.monotonic() < blocked_until:
-        pass
-    async with asyncio.timeout(5):
-        while (result := await heart.look()).output == first.output:  # noqa: ASYNC110  the watching thread has no event
+    async with asyncio.timeout(20):
+        # a busy machine may start the watching thread so late that it sees little of a block
+        while (result := await heart.look()).output == first.output or result.status is not status:
+            blocked_until = time.monotonic() + 0.45
+            while time.monotonic() < blocked_until:
+                pass
             await asyncio.sleep(0.01)
     settings.current = HealthSettings()
     after = await heart.look()
     await heart.stop()
 
-    assert result.status is status
     assert after.status is Status.PASS
