@@ -88,7 +88,10 @@ class RoutingStore:
         """Bring what is in the journal into the database."""
         closing, self._behind = self._behind, None
         if closing is not None:
-            await closing.close()
+            try:
+                await closing.close()
+            finally:
+                self._unwritten.clear()  # what could not be written is in the journal, for the next start
 
     def follow(self, elsewhere: Elsewhere) -> Callable[[], None]:
         """Tell of what other instances do, until what is returned is called."""

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from arbiter.orchestrator.routing.contents import ArmRow, Conclusion, Grounds, Record, Refusal
 from arbiter.orchestrator.routing.models import Alternative, Decision, Outcome, Task
@@ -93,6 +94,26 @@ async def test_an_outcome_that_was_acknowledged_is_there_at_once(database: Datab
         conclusion = await store.conclude(stored, GOOD, NOW, late=False, discount=1.0, then=lambda _: None)
         assert await store.find(f"t{n}") == await store.decision(f"d{n}") == conclusion.record
     await store.close()
+
+
+async def test_a_store_that_is_opened_again_knows_nothing_better_than_the_database(
+    database: Database,
+) -> None:
+    """A decision that a close could not write, and that somebody else concluded since, is found as it is stored."""
+    store, stored = RoutingStore(database), record("t")
+    await store.open()
+    await database.write(lambda connection: connection.execute(text("ALTER TABLE decisions RENAME TO away")))
+    store.add_at_once(stored)
+    await store.close()
+    await database.write(lambda connection: connection.execute(text("ALTER TABLE away RENAME TO decisions")))
+
+    await store.open()
+    other = RoutingStore(database)
+    concluded = await other.conclude(stored, GOOD, NOW, late=False, discount=1.0, then=lambda _: None)
+    found = await store.find("t")
+    await store.close()
+
+    assert found == concluded.record
 
 
 async def test_what_others_store_to_is_waited_for(any_database: Database) -> None:
