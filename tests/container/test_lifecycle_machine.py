@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +31,7 @@ from arbiter.container.composition import decorated
 from arbiter.container.opening import in_place
 from arbiter.errors import LifecycleStateError, StepFailed
 from arbiter.lifecycle.settings import LifecycleSettings
+from tests.waiting import until
 
 BUDGET_S = 3.0
 """What a step may take; a hanging one is cut after it, and gets a grace of 0.1 s."""
@@ -318,10 +318,7 @@ class Lifecycle(RuleBasedStateMachine):
             await self._until_threads_have_ended()
 
     async def _until_threads_have_ended(self) -> None:
-        limit = time.monotonic() + 10
-        while self.container._live._objects._stuck:
-            assert time.monotonic() < limit
-            await asyncio.sleep(0.001)
+        await until(lambda: not self.container._live._objects._stuck, limit_s=10)
 
     @precondition(lambda self: self.state == "running")
     @rule(callers=st.integers(1, 3))

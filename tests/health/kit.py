@@ -23,6 +23,10 @@ class Recorded:
     def publish(self, event: object) -> None:
         self.events.append(event)
 
+    def of(self, kind: type) -> list[object]:
+        """Those of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
 
 @dataclass
 class Scripted:

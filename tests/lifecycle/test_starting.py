@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -14,7 +13,7 @@ from arbiter.events import StepFinished
 from arbiter.lifecycle.engine import Engine, OnStop, Starting, State, Step
 from arbiter.lifecycle.settings import ComponentBudget, LifecycleSettings
 from arbiter.lifecycle.threads import Threads
-from tests.waiting import turned
+from tests.waiting import turned, until
 
 Hook = Callable[[], Awaitable[object]]
 
@@ -247,7 +246,4 @@ async def test_a_thread_that_hangs_is_left_behind() -> None:
     release.set()
     threads.close()
 
-    limit = time.monotonic() + 5
-    while any(thread.name in {"stuck", "other"} for thread in threading.enumerate()):
-        assert time.monotonic() < limit
-        await asyncio.sleep(0.001)
+    await until(lambda: not {"stuck", "other"} & {thread.name for thread in threading.enumerate()})

@@ -190,8 +190,9 @@ def test_s12_each_hook_gets_its_budget_or_what_is_left(tmp_path: Path) -> None:
     }
     assert process.returncode == 1
     assert output.splitlines()[-5:] == STOPPED
-    # on a busy machine a grace may be too short for what follows as well
-    assert list(budgets)[:3] == ["fifth", "fourth", "third"]
+    # the framework's own hooks follow, within a grace of 0.1 s each: enough, but for a machine that is very busy
+    own = [name for name in budgets if f"stop {name}" in STOPPED]
+    assert own == ["fifth", "fourth", "third"]
     assert budgets["fifth"] == 0.4
     assert 0.1 < budgets["fourth"] <= 0.3
     assert budgets["third"] <= 0.1
